@@ -1,0 +1,239 @@
+"""The `raywiki` command: the verbs of the library under the same names.
+
+Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage. Nothing heavy is imported before a
+command runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json as _json
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    name="raywiki",
+    help="Grow a language model on Wikipedia, one dump part at a time.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+tokenizer_app = typer.Typer(no_args_is_help=True, help="Vocabularies.")
+app.add_typer(tokenizer_app, name="tokenizer")
+
+CorpusArg = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or URL of the corpus.")]
+DumpsArg = Annotated[list[str], typer.Argument(metavar="DUMP...", help="Dump parts: files or URLs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
+
+Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
+AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
+
+MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
+MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words.")]
+Rules = Annotated[list[str] | None, typer.Option(help="Quality rules by name; may be given several times.")]
+Fraction = Annotated[float | None, typer.Option(help="Keep this share of articles, by a hash of the page id.")]
+
+EncodingOpt = Annotated[
+    str | None, typer.Option(metavar="NAME_OR_FILE", help="tiktoken's name, or a tokenizer.json; gpt2 by default.")
+]
+ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
+
+Run = Annotated[str, typer.Option(help="Name of the training run.")]
+Size = Annotated[str | None, typer.Option(help="Model size, such as nano or gpt2.")]
+Recipe = Annotated[str | None, typer.Option(help="Architecture and optimiser; gpt2 by default.")]
+Steps = Annotated[int | None, typer.Option(help="Optimiser steps over this set of parts; one pass by default.")]
+BatchSize = Annotated[int | None, typer.Option(help="Sequences a device takes at once.")]
+TotalBatchSize = Annotated[int | None, typer.Option(help="Tokens in one optimiser step.")]
+SeqLen = Annotated[int | None, typer.Option(help="Tokens in a sequence.")]
+Lr = Annotated[float | None, typer.Option(help="Peak learning rate.")]
+Schedule = Annotated[str | None, typer.Option(help="cosine, wsd, rewarm or constant.")]
+Replay = Annotated[float | None, typer.Option(help="Share of older parts in what a grown run reads; 0.25 by default.")]
+EvalEvery = Annotated[int | None, typer.Option(help="Steps between evaluations.")]
+CheckpointEvery = Annotated[int | None, typer.Option(help="Steps between checkpoints.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of weights and data order.")]
+NumWorkers = Annotated[int | None, typer.Option(help="Ray Train workers; one for each GPU by default.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
+
+
+@app.command()
+def extract(
+    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, allow_damaged: AllowDamaged = False,
+    overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Dump parts to the articles table."""
+    import raywiki as rw
+
+    show(
+        lambda: rw.extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite),
+        json,
+        debug,
+    )
+
+
+@app.command()
+def curate(
+    corpus: CorpusArg, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
+    fraction: Fraction = None, overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Filter and deduplicate: articles to the decisions table."""
+    import raywiki as rw
+
+    settings: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction)
+    show(lambda: rw.curate(corpus, **settings, overwrite=overwrite), json, debug)
+
+
+@app.command()
+def tokenize(
+    corpus: CorpusArg, encoding: EncodingOpt = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Kept articles to token shards."""
+    import raywiki as rw
+
+    show(lambda: rw.tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite), json, debug)
+
+
+@tokenizer_app.command("train")
+def tokenizer_train(
+    corpus: CorpusArg,
+    to: Annotated[str, typer.Option("--to", metavar="FILE", help="Where to write the tokenizer.json.")],
+    vocab_size: Annotated[int, typer.Option(help="Ids in the vocabulary.")] = 32_768,
+    debug: Debug = False,
+) -> None:
+    """Train a byte-level BPE vocabulary on the kept articles."""
+    import raywiki as rw
+
+    show(lambda: f"wrote {rw.train_tokenizer(corpus, to=to, vocab_size=vocab_size)}", False, debug)
+
+
+@app.command()
+def train(
+    corpus: CorpusArg, run: Run, encoding: EncodingOpt = None, size: Size = None, recipe: Recipe = None,
+    steps: Steps = None, batch_size: BatchSize = None, total_batch_size: TotalBatchSize = None, seq_len: SeqLen = None,
+    lr: Lr = None, schedule: Schedule = None, replay: Replay = None, eval_every: EvalEvery = None,
+    checkpoint_every: CheckpointEvery = None, seed: Seed = None, num_workers: NumWorkers = None, device: Device = None,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Train a GPT on the token shards, or go on where the run stands."""
+    import raywiki as rw
+
+    settings: dict[str, Any] = dict(
+        encoding=encoding, size=size, recipe=recipe, steps=steps, batch_size=batch_size, total_batch_size=total_batch_size,
+        seq_len=seq_len, lr=lr, schedule=schedule, replay=replay, eval_every=eval_every,
+        checkpoint_every=checkpoint_every, seed=seed, num_workers=num_workers, device=device,
+    )  # fmt: skip
+    show(lambda: rw.train(corpus, run, **settings), json, debug)
+
+
+@app.command()
+def grow(
+    corpus: CorpusArg, dumps: DumpsArg, run: Run, language: Language = None, allow_damaged: AllowDamaged = False,
+    min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None, fraction: Fraction = None,
+    encoding: EncodingOpt = None, val_fraction: ValFraction = None, size: Size = None, recipe: Recipe = None,
+    steps: Steps = None, batch_size: BatchSize = None, total_batch_size: TotalBatchSize = None, seq_len: SeqLen = None,
+    lr: Lr = None, schedule: Schedule = None, replay: Replay = None, eval_every: EvalEvery = None,
+    checkpoint_every: CheckpointEvery = None, seed: Seed = None, num_workers: NumWorkers = None, device: Device = None,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Add dump parts: extract, curate, tokenize what is new, and go on training."""
+    import raywiki as rw
+
+    settings: dict[str, Any] = dict(
+        language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
+        fraction=fraction, encoding=encoding, val_fraction=val_fraction, size=size, recipe=recipe, steps=steps,
+        batch_size=batch_size, total_batch_size=total_batch_size, seq_len=seq_len, lr=lr, schedule=schedule,
+        replay=replay, eval_every=eval_every, checkpoint_every=checkpoint_every, seed=seed, num_workers=num_workers,
+        device=device,
+    )  # fmt: skip
+    show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
+
+
+@app.command()
+def sample(
+    corpus: CorpusArg, run: Run, prompt: Annotated[str, typer.Option(help="Text to go on from.")] = "",
+    max_tokens: Annotated[int, typer.Option(help="Tokens to write.")] = 200,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option(help="Draw among the k likeliest tokens.")] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0, device: Device = None, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Write text with a trained run."""
+    import raywiki as rw
+
+    show(
+        lambda: rw.sample(
+            corpus, run, prompt, max_tokens=max_tokens, temperature=temperature, top_k=top_k, seed=seed, device=device
+        ),
+        False,
+        debug,
+    )
+
+
+@app.command()
+def status(
+    corpus: CorpusArg, verify: Annotated[bool, typer.Option("--verify", help="Read every shard and check its digest.")] = False,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """What a corpus holds, part by part, and what is stale."""
+    import raywiki as rw
+
+    show(lambda: rw.status(corpus, verify=verify), json, debug)
+
+
+@app.command()
+def gc(
+    corpus: CorpusArg,
+    min_age: Annotated[float, typer.Option(help="Seconds a file must have been left alone.")] = 3600.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Remove what crashes left behind: files that no manifest names."""
+    import raywiki as rw
+
+    def lines() -> str:
+        paths = rw.gc(corpus, min_age=min_age, dry_run=dry_run)
+        return "\n".join([*paths, f"{len(paths)} files {'to remove' if dry_run else 'removed'}"])
+
+    show(lines, False, debug)
+
+
+@app.command()
+def demo(
+    folder: Annotated[str, typer.Argument(help="Where the demo's dump parts and corpus go.")] = "demo",
+    debug: Debug = False,
+) -> None:
+    """The whole path on a small built-in wiki, offline, in about three minutes."""
+    from raywiki.report.demo import demo as run_demo
+
+    show(lambda: run_demo(folder), False, debug)
+
+
+def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
+    """Run a verb and print what it returns; an error becomes one sentence and exit status 1."""
+    try:
+        result = action()
+    except KeyboardInterrupt:
+        print("raywiki: interrupted; run the same command again to go on", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if debug:
+            raise
+        sentence = " ".join(str(error).split())
+        if not isinstance(error, ValueError | OSError):  # not a mistake of the user's: say so
+            sentence = f"{type(error).__name__}: {sentence} (unexpected; --debug shows where)"
+        print(f"raywiki: {sentence}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    print(_json.dumps(result.to_dict(), ensure_ascii=False) if json else result)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the command and of the scripts in `jobs/`."""
+    app(args=arguments, prog_name="raywiki")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""Bytes of a file at any place: a local path or any fsspec URL, read by ranges, retried where a network is between."""
+
+from __future__ import annotations
+
+import io
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+RETRIES = 6  # with the waits below about half a minute in all
+FIRST_WAIT = 0.5  # seconds; doubles each time
+# Wikimedia answers 403 to clients that do not say who they are (https://meta.wikimedia.org/wiki/User-Agent_policy).
+USER_AGENT = "raywiki/0.1 (https://pypi.org/project/raywiki; dump reader)"
+
+T = TypeVar("T")
+
+
+def is_url(path: str) -> bool:
+    return "://" in path and not path.startswith("file://")
+
+
+class Source:
+    """One file, opened when it is first read; `read(start, length)` gives exactly the bytes that the file has there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file: Any = None
+        self._fs: Any = None
+        self._key = path.removeprefix("file://")
+        self.furthest = 0  # how far a SourceFile has read
+
+    def __enter__(self) -> Source:
+        if is_url(self.path):
+            self._fs, self._key = _filesystem(self.path)
+        else:
+            try:
+                self._file = open(self._key, "rb")
+            except FileNotFoundError:
+                raise FileNotFoundError(f"there is no dump file {self.path}: check the path") from None
+            except IsADirectoryError:
+                raise ValueError(f"{self.path} is a folder: name a dump file in it") from None
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def size(self) -> int:
+        if self._file is not None:
+            return Path(self._key).stat().st_size
+        size = self._retry(lambda: self._fs.info(self._key)["size"])
+        if size is None:
+            raise ValueError(f"the server does not say how large {self.path} is: download the file first")
+        return int(size)
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes [start, start + length), fewer only where the file ends."""
+        if self._file is not None:
+            self._file.seek(start)
+            return self._file.read(length)
+        return self._retry(lambda: self._fetch(start, length))
+
+    def _fetch(self, start: int, length: int) -> bytes:
+        data = self._fs.cat_file(self._key, start=start, end=start + length)
+        if len(data) > length:
+            raise ValueError(f"the server of {self.path} cannot send a part of a file (no Range): download the file first")
+        if len(data) < length:
+            raise OSError(f"{len(data)} bytes came where {length} were asked for")
+        return data
+
+    def _retry(self, call: Callable[[], T]) -> T:
+        """Call; after a network's fault wait and call again, a bounded number of times."""
+        for attempt in range(RETRIES + 1):
+            try:
+                return call()
+            except ValueError:
+                raise
+            except Exception as error:
+                fault = _true_fault(error)
+                if isinstance(fault, FileNotFoundError):
+                    raise FileNotFoundError(f"there is no dump file {self.path}: check the address") from None
+                if isinstance(fault, PermissionError):
+                    raise PermissionError(f"no permission to read {self.path}: {fault}") from error
+                if attempt == RETRIES or not _is_passing(fault):
+                    what = f"cannot read {self.path} after {attempt + 1} attempts: {_describe(fault)}"
+                    raise ConnectionError(what) from error
+                time.sleep(FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25))
+        raise AssertionError("unreachable")
+
+
+def _filesystem(url: str) -> tuple[Any, str]:
+    import fsspec
+
+    options = {"client_kwargs": {"headers": {"User-Agent": USER_AGENT}}} if url.startswith("http") else {}
+    try:
+        return fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        raise ValueError(f"cannot read {url}: {error}") from None
+
+
+def _true_fault(error: BaseException) -> BaseException:
+    """fsspec turns whatever a server answers to a first request into FileNotFoundError; only 404 and 410 are that."""
+    if getattr(error, "status", None) in (404, 410):
+        return FileNotFoundError()
+    if isinstance(error, FileNotFoundError) and error.__cause__ is not None:
+        return _true_fault(error.__cause__)
+    return error
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Whether the same call may succeed in a moment: a network fault, or a server that says 408, 429 or 5xx."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int) and status >= 400:
+        return status in (408, 429) or status >= 500
+    network = ("aiohttp", "botocore", "asyncio", "requests", "urllib3")
+    return isinstance(error, OSError | TimeoutError | EOFError) or type(error).__module__.split(".")[0] in network
+
+
+def _describe(error: BaseException) -> str:
+    status = getattr(error, "status", None)
+    return f"HTTP status {status}" if isinstance(status, int) else f"{type(error).__name__} {error}".strip()
+
+
+class SourceFile(io.RawIOBase):
+    """The source from its first byte on as a file that can only be read forward, as decompressors want it."""
+
+    def __init__(self, source: Source, piece_bytes: int = 1 << 20) -> None:
+        self._source, self._piece_bytes = source, piece_bytes
+        self._size, self._at, self._piece = source.size(), 0, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._piece:
+            self._piece = self._source.read(self._at, min(self._piece_bytes, self._size - self._at))
+            self._at += len(self._piece)
+            self._source.furthest = self._at
+        data, self._piece = self._piece[: len(buffer)], self._piece[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)

@@ -1,0 +1,1 @@
+"""The verbs, spread over a cluster: the only package that imports ray."""

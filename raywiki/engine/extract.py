@@ -1,0 +1,318 @@
+"""extract: dump parts to the articles table, one Ray task and one shard for each byte range of a dump."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import raywiki
+from raywiki.corpus import SUMS, Corpus, Manifest, Shard, file_digest, part_folder, part_id, part_order, settle, shard_key
+from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ranges, read_range, read_siteinfo, split_dump
+from raywiki.dumps.checksums import listed_digest
+from raywiki.engine.cluster import run
+from raywiki.engine.progress import Progress
+from raywiki.engine.summary import Summary
+from raywiki.scan import iter_shard, scan_articles
+from raywiki.schema import ARTICLES
+from raywiki.wikitext import pages_to_articles
+
+MAX_PAGE_ERRORS = 100  # described in a manifest; all are counted
+KINDS = SUMS["articles"][1]
+PARQUET_OPTIONS = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_dictionary": ["categories.list.element", "dropped_templates.list.element.name"],
+    "write_statistics": ["page_id", "revision_id", "n_chars"],
+}
+
+
+def extract(
+    corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *,
+    language: str | None = None, allow_damaged: bool = False, overwrite: bool = False,
+) -> Summary:  # fmt: skip
+    """Turn dump parts into the articles table; parts that are committed are left alone.
+
+    A part is known by its content, so a renamed or moved file is still the part that it was.
+
+    Args:
+        corpus: folder or URL of the corpus; made when missing.
+        dumps: dump parts (`.xml`, `.xml.bz2`, `.xml.gz`, `.xml.zst`), paths or URLs.
+        language: language code for templates and names; the dump's own when None.
+        allow_damaged: commit what a damaged dump still holds, with the gaps in the manifest.
+        overwrite: redo parts that are committed from another file or with other settings.
+
+    Returns:
+        A summary with the counts of each part.
+
+    Raises:
+        FileNotFoundError: a dump is not there.
+        ValueError: a file is no dump, is damaged, or holds no page; its part is committed from another file or with
+            another language; page ids are in the corpus already. Parts that are fine are committed before it is raised.
+    """
+    started = time.monotonic()
+    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
+    parts = _plan(corpus, [os.fspath(path) for path in paths], language, allow_damaged, overwrite)
+    todo = [part for part in parts.values() if part.committed is None]
+    manifests, failures = [], []
+    for outcome in _extract_parts(corpus, todo):
+        (failures if isinstance(outcome, Exception) else manifests).append(outcome)
+    if failures:
+        raise failures[0]
+    rows = [_row(part.committed, "unchanged") for part in parts.values() if part.committed is not None]
+    rows += [_row(manifest, "committed") for manifest in manifests]
+    rows.sort(key=lambda row: part_order(row["part"]))
+    warnings = [warning for manifest in manifests for warning in manifest.notes["warnings"]]
+    return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One dump part of this call; `committed` is its manifest when there is nothing to do."""
+
+    part: str
+    path: str
+    source: dict[str, Any]
+    site: SiteInfo
+    settings: dict[str, Any]
+    allow_damaged: bool
+    corpus: str
+    committed: Manifest | None
+
+    @property
+    def key(self) -> str:
+        return shard_key(self.source["sha256"], self.settings, self.allow_damaged, raywiki.__version__)
+
+
+def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged: bool, overwrite: bool) -> dict[str, _Part]:
+    """What each dump is, and whether it is committed; all of a user's mistakes that show before the work are found here."""
+    committed = corpus.manifests("articles")
+    by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
+    planned: dict[str, _Part] = {}
+    for path in paths:
+        site = read_siteinfo(path)
+        name = path.rstrip("/").rpartition("/")[2]
+        source = {"name": name, "bytes": split_dump(path)[-1].size, "sha256": _checked_digest(path, allow_damaged)}
+        part = by_content.get(source["sha256"]) or part_id(name, source["sha256"])
+        if part in planned and planned[part].source["sha256"] != source["sha256"]:
+            raise ValueError(f"{planned[part].path} and {path} are two files of the same part {part}: give one of them")
+        old = committed.get(part)
+        if old is not None and old.source["sha256"] != source["sha256"] and not overwrite:
+            raise ValueError(
+                f"part {part} is committed from another file than {path} ({old.source['bytes']:,} bytes, sha256 "
+                f"{old.source['sha256'][:12]}…): use another corpus, or replace the part with --overwrite"
+            )
+        settings = settle(
+            f"articles of part {part}",
+            [old.settings] if old else [],
+            {"language": language},
+            {"language": site.language},
+            overwrite,
+        )
+        same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
+        if same and old is not None and old.notes.get("gaps") and overwrite:
+            same = False
+        planned[part] = _Part(part, path, source, site, settings, allow_damaged, corpus.url, old if same else None)
+    return planned
+
+
+def _checked_digest(path: str, allow_damaged: bool) -> str:
+    """SHA-256 of a dump, after a comparison with the checksum list that lies beside it, if one does."""
+    listed = listed_digest(path)
+    digests = file_digest(path, ("sha256", listed[0]) if listed else ("sha256",))
+    if listed and digests[listed[0]] != listed[1] and not allow_damaged:
+        raise ValueError(f"{path} does not match its {listed[0]} in {listed[2]}: download it again, or pass --allow-damaged")
+    return digests["sha256"]
+
+
+@dataclass(frozen=True)
+class _Range:
+    """What a Ray task needs to extract one byte range."""
+
+    part: _Part
+    dump_range: DumpRange
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What a Ray task returns: the shard it wrote, and what is needed to prove that nothing is lost."""
+
+    shard: Shard | None
+    report: RangeReport
+    counts: Counter[str]
+    dropped_templates: Counter[str]
+    page_errors: list[dict[str, Any]]
+
+
+def _extract_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest | Exception]:
+    """Run the ranges of all parts through Ray; commit each part when its last range is there."""
+    items = [_Range(part, dump_range) for part in parts for dump_range in split_dump(part.path)]
+    waiting = Counter(item.part.part for item in items)
+    results: dict[str, dict[int, _Result | Exception]] = {part.part: {} for part in parts}
+    started = time.monotonic()
+    title = parts[0].part if len(parts) == 1 else f"{len(parts)} parts"
+    with Progress(f"extract {title}", sum(part.source["bytes"] for part in parts) / 1e6, "MB of dump") as progress:
+        for i, result in run(_extract_range, items):
+            item = items[i]
+            results[item.part.part][item.dump_range.index] = result
+            waiting[item.part.part] -= 1
+            articles = result.shard.rows if isinstance(result, _Result) and result.shard else 0
+            progress.advance((item.dump_range.end - item.dump_range.start) / 1e6, articles=articles)
+            if not waiting[item.part.part]:
+                try:
+                    yield _commit(corpus, item.part, results.pop(item.part.part), time.monotonic() - started)
+                except (ValueError, OSError) as error:
+                    yield error
+
+
+def _extract_range(item: _Range) -> _Result | Exception:
+    """Ray task: pages of one range to one shard. A user's problem is a value, so that other parts go on."""
+    try:
+        return extract_range(item)
+    except (ValueError, OSError) as error:
+        return error
+
+
+def extract_range(item: _Range) -> _Result:
+    """Read, clean and write one range, a batch of pages at a time."""
+    part = item.part
+    reader = read_range(item.dump_range, allow_damaged=part.allow_damaged)
+    counts: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    page_errors: list[dict[str, Any]] = []
+
+    def tables() -> Iterator[pa.Table]:
+        for pages in reader:
+            kinds = page_kinds(pages)
+            counts.update(kinds.to_pylist())
+            wrong = pages.filter(pc.equal(kinds, "errors")).select(["page_id", "title", "error"])
+            page_errors.extend(wrong.slice(0, MAX_PAGE_ERRORS - len(page_errors)).to_pylist())
+            articles = pages_to_articles(
+                pages.filter(pc.equal(kinds, "articles")),
+                language=part.settings["language"],
+                namespaces=part.site.namespaces,
+                base_url=part.site.base,
+            )
+            dropped.update(_dropped(articles))
+            counts["cleaning_errors"] += articles.num_rows - articles["error"].null_count
+            counts["characters"] += pc.sum(articles["n_chars"]).as_py() or 0
+            yield articles
+
+    corpus = Corpus(part.corpus)
+    name = f"{item.dump_range.index:05d}-{part.key}.parquet"
+    shard = corpus.write_shard(part_folder("articles", part.part), name, tables(), ARTICLES, **PARQUET_OPTIONS)
+    return _Result(shard, reader.report, counts, dropped, page_errors)
+
+
+def page_kinds(pages: pa.Table) -> pa.Array:
+    """What each page is: one of the counts that must add up to all pages (`raywiki.corpus.SUMS`)."""
+    wikitext = pc.or_kleene(pc.is_null(pages["model"]), pc.equal(pages["model"], "wikitext"))
+    kinds = pc.case_when(
+        pc.make_struct(
+            pc.is_valid(pages["error"]),
+            pc.is_valid(pages["redirect"]),
+            pc.not_equal(pages["namespace"], 0),
+            pc.invert(wikitext),
+            pc.is_null(pages["text"]),
+        ),
+        *(pa.scalar(kind) for kind in ("errors", "redirects", "other_namespaces", "other_models", "deleted", "articles")),
+    )
+    return kinds.combine_chunks() if isinstance(kinds, pa.ChunkedArray) else kinds
+
+
+def _dropped(articles: pa.Table) -> dict[str, int]:
+    flat = pc.list_flatten(articles["dropped_templates"].combine_chunks())
+    pairs = pa.table({"name": pc.struct_field(flat, "name"), "count": pc.struct_field(flat, "count")})
+    summed = pairs.group_by("name").aggregate([("count", "sum")])
+    return dict(zip(summed["name"].to_pylist(), summed["count_sum"].to_pylist(), strict=True))
+
+
+def _commit(corpus: Corpus, part: _Part, results: dict[int, _Result | Exception], seconds: float) -> Manifest:
+    """Prove that the ranges add up to the dump, then publish the part."""
+    done = []
+    for _, result in sorted(results.items()):
+        if isinstance(result, Exception):
+            raise result
+        done.append(result)
+    dump = check_ranges([result.report for result in done], allow_damaged=part.allow_damaged)
+    counted: Counter[str] = sum((result.counts for result in done), Counter())
+    counts = {name: counted[name] for name in KINDS}
+    if not dump.counts["n_pages"]:
+        raise ValueError(f"{part.path} holds no page: it is the dump of an empty wiki, or was cut right after its head")
+    shards = tuple(result.shard for result in done if result.shard is not None)
+    _refuse_repeated_pages(corpus, part, dump.first_page_id, dump.last_page_id, shards)
+    return corpus.commit(
+        Manifest(
+            table="articles",
+            part=part.part,
+            settings=part.settings,
+            shards=shards,
+            counts={"pages": dump.counts["n_pages"], **counts, "characters": counted["characters"]},
+            source=part.source,
+            notes=_notes(part, dump, done, counted),
+            seconds=round(seconds, 3),
+            raywiki=raywiki.__version__,
+        )
+    )
+
+
+def _notes(part: _Part, dump: DumpReport, done: list[_Result], counted: Counter[str]) -> dict[str, Any]:
+    """What is worth knowing of a part beside its counts."""
+    dropped: Counter[str] = sum((result.dropped_templates for result in done), Counter())
+    page_errors = [error for result in done for error in result.page_errors]
+    mismatches = dump.counts["n_sha1_mismatches"]
+    warnings = [f"part {part.part}: {damage}" for damage in dump.damage]
+    if mismatches:
+        warnings.append(f"part {part.part}: the text of {mismatches} pages does not match its SHA-1 (column sha1_ok)")
+    if counted["errors"]:
+        warnings.append(f"part {part.part}: {counted['errors']} pages could not be read (page_errors in the manifest)")
+    if counted["cleaning_errors"]:
+        warnings.append(f"part {part.part}: {counted['cleaning_errors']} articles were only stripped (column error)")
+    if not dump.ascending:
+        warnings.append(f"part {part.part}: page ids are not in ascending order")
+    return {
+        "wiki": part.site.wiki,
+        "first_page_id": dump.first_page_id,
+        "last_page_id": dump.last_page_id,
+        "xml_bytes": dump.counts["xml_bytes"],
+        "sha1_mismatches": mismatches,
+        "cleaning_errors": counted["cleaning_errors"],
+        "gaps": [asdict(damage) for damage in dump.damage],
+        "page_errors": page_errors[:MAX_PAGE_ERRORS],
+        "dropped_templates": dict(dropped.most_common()),
+        "warnings": warnings,
+    }
+
+
+def _refuse_repeated_pages(corpus: Corpus, part: _Part, first: int | None, last: int | None, shards: tuple[Shard, ...]) -> None:
+    """A page of a wiki is in a corpus once: a part of a newer dump that repeats some is an error."""
+    if first is None or last is None:
+        return
+    for other, manifest in corpus.manifests("articles").items():
+        notes = manifest.notes
+        if other == part.part or notes["wiki"] != part.site.wiki or notes["first_page_id"] is None:
+            continue
+        if notes["last_page_id"] < first or notes["first_page_id"] > last:
+            continue
+        there = set(scan_articles(corpus, [other]).select("page_id").collect()["page_id"])
+        draft = Manifest("articles", part.part, {}, shards, {})
+        for shard in shards:
+            for table in iter_shard(corpus, draft, shard, ["page_id"], batch_size=1 << 16):
+                repeated = there.intersection(table["page_id"].to_pylist())
+                if repeated:
+                    raise ValueError(
+                        f"{part.path} repeats pages that part {other} has (page id {min(repeated)}): a corpus holds each page "
+                        "once; make a new corpus for another dump of the same wiki"
+                    )
+
+
+def _row(manifest: Manifest, state: str) -> dict[str, Any]:
+    names = ("pages", "articles", "redirects", "other_namespaces", "errors")
+    return {"part": manifest.part, "state": state, **{name: manifest.counts[name] for name in names}}

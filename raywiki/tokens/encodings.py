@@ -1,0 +1,130 @@
+"""Encodings: a vocabulary file and the library that applies it.
+
+A vocabulary is one JSON file, kept in the corpus beside the tokens made with it, so that no worker and no later command
+needs the network, a cache folder or the path it came from. It is either a `tokenizer.json` of Hugging Face's tokenizers
+(what `train_bpe` writes), or a tiktoken encoding written out as its pattern, ranks and special tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from fsspec.core import url_to_fs
+
+END_OF_TEXT = "<|endoftext|>"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A vocabulary ready for use.
+
+    `encode` maps n texts to n arrays of ids, special tokens in the text taken as plain text; `decode` maps ids to text.
+    `end_of_text` is the id that closes each document; `digest` is the SHA-256 of the vocabulary file.
+    """
+
+    name: str
+    vocab_size: int
+    end_of_text: int
+    digest: str
+    encode: Callable[[Sequence[str]], list[np.ndarray]]
+    decode: Callable[[Sequence[int]], str]
+
+
+def read_vocabulary(name_or_file: str) -> tuple[str, bytes]:
+    """Name and vocabulary file of an encoding, from tiktoken's name of it or from a `tokenizer.json` at a path or URL.
+
+    Raises:
+        ValueError: no such encoding or file, or tiktoken's file cannot be had here.
+    """
+    if name_or_file.endswith(".json") or os.path.isfile(name_or_file):
+        fs, path = url_to_fs(name_or_file)
+        try:
+            return PurePosixPath(path).stem, fs.cat_file(path)
+        except FileNotFoundError:
+            raise ValueError(
+                f"no vocabulary file {name_or_file}: make one with `raywiki tokenizer train CORPUS --to {name_or_file}`"
+            ) from None
+    return name_or_file, _tiktoken_vocabulary(name_or_file)
+
+
+def _tiktoken_vocabulary(name: str) -> bytes:
+    import tiktoken
+
+    names = tiktoken.list_encoding_names()
+    if name not in names:
+        raise ValueError(f"unknown encoding {name!r}: take one of {', '.join(names)}, or a file of `raywiki tokenizer train`")
+    try:
+        encoding = tiktoken.get_encoding(name)
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; ValueError: a file with the wrong digest
+        raise ValueError(
+            f"the vocabulary of {name!r} cannot be had here ({type(error).__name__}): set TIKTOKEN_CACHE_DIR to a folder that "
+            "holds tiktoken's files, or train a vocabulary with `raywiki tokenizer train CORPUS --to vocabulary.json`"
+        ) from error
+    ranks = sorted(encoding._mergeable_ranks, key=encoding._mergeable_ranks.__getitem__)
+    body = {
+        "tiktoken": name,
+        "pattern": encoding._pat_str,
+        "special_tokens": encoding._special_tokens,
+        "ranks": {base64.b64encode(token).decode(): encoding._mergeable_ranks[token] for token in ranks},
+    }
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+def load_encoding(name: str, vocabulary: bytes) -> Encoding:
+    """The encoding of a vocabulary file's content.
+
+    Raises:
+        ValueError: the content is no vocabulary, or has no `<|endoftext|>` to close documents with.
+    """
+    try:
+        body = json.loads(vocabulary)
+        load = _load_tiktoken if "tiktoken" in body else _load_tokenizers
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the vocabulary of {name!r} is no tokenizer.json: {error}") from error
+    return load(name, vocabulary, hashlib.sha256(vocabulary).hexdigest())
+
+
+def _load_tiktoken(name: str, vocabulary: bytes, digest: str) -> Encoding:
+    import tiktoken
+
+    body = json.loads(vocabulary)
+    encoding = tiktoken.Encoding(
+        body["tiktoken"],
+        pat_str=body["pattern"],
+        mergeable_ranks={base64.b64decode(token): rank for token, rank in body["ranks"].items()},
+        special_tokens=body["special_tokens"],
+    )
+
+    def encode(texts: Sequence[str]) -> list[np.ndarray]:
+        return [encoding.encode_to_numpy(text, disallowed_special=()) for text in texts]
+
+    return Encoding(name, encoding.n_vocab, encoding.eot_token, digest, encode, lambda ids: encoding.decode(list(ids)))
+
+
+def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_str(vocabulary.decode())
+    except Exception as error:  # tokenizers raises bare Exception
+        raise ValueError(f"the vocabulary of {name!r} is no tokenizer.json: {error}") from error
+    end_of_text = tokenizer.token_to_id(END_OF_TEXT)
+    if end_of_text is None:
+        raise ValueError(f"the vocabulary of {name!r} has no {END_OF_TEXT} token to close documents with")
+    tokenizer.encode_special_tokens = True  # "<|endoftext|>" written in an article is text like any other
+
+    def encode(texts: Sequence[str]) -> list[np.ndarray]:
+        encoded = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(each.ids, dtype=np.uint32) for each in encoded]
+
+    def decode(ids: Sequence[int]) -> str:
+        return tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode)

@@ -1,0 +1,159 @@
+"""The tokens of a part as flat arrays: decoded from Parquet once, then mapped into memory by every process.
+
+A random window straight from Parquet costs the decoding of a row group; from a memory map it costs two page faults.
+
+    <folder>/<key>/train.bin val.bin cache.json      documents in order, ids as little-endian u16 or u32
+
+The key stands for the digests of the shards, so other tokens never meet an old cache; a cache can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from raywiki.training.locks import hold_lock
+
+_FORMAT = 1
+_ABOUT = "cache.json"
+OpenFile = Callable[[str], IO[bytes]]
+
+
+@dataclass(frozen=True)
+class TokenCache:
+    """Token ids of one part, shape (train_tokens,) and (val_tokens,), read-only; `max_id` is -1 when there are none."""
+
+    train: np.ndarray
+    val: np.ndarray
+    max_id: int
+
+
+def shards_digest(digests: Sequence[str]) -> str:
+    """One SHA-256 (hex) for the digests of a part's shards, in order: the identity of its tokens."""
+    return hashlib.sha256(json.dumps([_FORMAT, *digests]).encode()).hexdigest()
+
+
+def open_cache(
+    folder: str | os.PathLike[str], part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile | None = None
+) -> TokenCache:
+    """The cache of a part's tokens, made when it is not there yet.
+
+    Any number of processes may ask at once: one makes it, the others wait. It appears whole or not at all.
+
+    Args:
+        folder: where caches lie; made when missing.
+        part: the part's id, for error messages.
+        shards: path and SHA-256 (hex) of each shard, in order.
+        open_file: opens a path for reading; `open(path, "rb")` when None. A corpus elsewhere passes its file system's.
+
+    Raises:
+        ValueError: a shard is missing or damaged, is not what its digest says, or is no shard of tokens.
+    """
+    target = Path(folder) / shards_digest([digest for _, digest in shards])[:32]
+    found = _read(target)
+    if found is not None:
+        return found
+    with hold_lock(target.with_name(f".{target.name}.lock")):
+        found = _read(target)
+        if found is None:
+            _build(target, part, shards, open_file or _open_local)
+            found = _read(target)
+    assert found is not None, target
+    return found
+
+
+def _read(folder: Path) -> TokenCache | None:
+    """The cache in a folder, or None unless it is whole."""
+    try:
+        about = json.loads((folder / _ABOUT).read_bytes())
+        dtype = np.dtype(about["dtype"])
+        sizes = {split: about[f"{split}_tokens"] for split in ("train", "val")}
+        if any((folder / f"{split}.bin").stat().st_size != n * dtype.itemsize for split, n in sizes.items()):
+            return None
+    except (OSError, ValueError, KeyError):
+        return None
+    arrays = {split: np.memmap(folder / f"{split}.bin", dtype, "r") if n else np.empty(0, dtype) for split, n in sizes.items()}
+    return TokenCache(arrays["train"], arrays["val"], about["max_id"])
+
+
+def _build(target: Path, part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile) -> None:
+    for left in target.parent.glob(f".{target.name}.*.tmp"):  # by a process that was killed: this one holds the lock
+        shutil.rmtree(left, ignore_errors=True)
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
+    temporary.mkdir()
+    try:
+        about = _write(temporary, part, shards, open_file)
+        (temporary / _ABOUT).write_text(json.dumps(about) + "\n")
+        shutil.rmtree(target, ignore_errors=True)  # only ever the remains of a broken one: `_read` refused it
+        try:
+            os.rename(temporary, target)
+        except OSError:
+            if _read(target) is None:  # else a process that the lock did not reach was first, with the same content
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(folder: Path, part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile) -> dict[str, Any]:
+    counts, max_id, dtype = {"train": 0, "val": 0}, -1, None
+    with open(folder / "train.bin", "wb") as train, open(folder / "val.bin", "wb") as val:
+        files = {"train": train, "val": val}
+        for path, digest in shards:
+            for split, ids in _read_shard(path, digest, part, open_file):
+                if dtype not in (None, ids.dtype):
+                    raise ValueError(f"the shards of part {part} mix {dtype} and {ids.dtype} ids: tokenize it again")
+                dtype = ids.dtype
+                files[split].write(ids.astype(dtype.newbyteorder("<"), copy=False).tobytes())
+                counts[split] += len(ids)
+                max_id = max(max_id, int(ids.max(initial=0)))
+        for file in files.values():
+            file.flush()
+            os.fsync(file.fileno())
+    return {
+        "part": part,
+        "dtype": np.dtype(dtype or np.uint16).newbyteorder("<").str,
+        "train_tokens": counts["train"],
+        "val_tokens": counts["val"],
+        "max_id": max_id,
+    }
+
+
+def _read_shard(path: str, digest: str, part: str, open_file: OpenFile) -> Iterator[tuple[str, np.ndarray]]:
+    """Pairs of split and ids, whole documents in order, a bounded number at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    advice = f"tokenize part {part} again with --overwrite"
+    try:
+        with open_file(path) as file:
+            if _sha256(file) != digest:
+                raise ValueError(f"{path} is not the file that was committed (its SHA-256 is not {digest[:12]}…): {advice}")
+            file.seek(0)
+            for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=["split", "tokens"]):
+                for split in ("train", "val"):
+                    chosen = batch.column("tokens").filter(pc.equal(batch.column("split"), split))
+                    if len(chosen):
+                        yield split, chosen.flatten().to_numpy()
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise ValueError(f"{path} cannot be read as a shard of tokens ({error}): {advice}") from error
+
+
+def _sha256(file: IO[bytes]) -> str:
+    sha256 = hashlib.sha256()
+    while data := file.read(1 << 20):
+        sha256.update(data)
+    return sha256.hexdigest()
+
+
+def _open_local(path: str) -> IO[bytes]:
+    return open(path, "rb")

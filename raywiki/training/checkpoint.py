@@ -1,0 +1,180 @@
+"""Checkpoints: folders that are whole or not there.
+
+    checkpoints/step_00000500/model.pt optimizer.pt checkpoint.json
+    checkpoints/LATEST                                                  the name of the folder to go on from
+
+A checkpoint is written under another name, closed by `checkpoint.json` (which holds the digest of every file), renamed, and
+only then named in LATEST. Killed at any moment, LATEST names the old one or the new one. Ours and not Ray's, because a run
+must go on months later with newer versions of everything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ABOUT, LATEST, FORMAT = "checkpoint.json", "LATEST", 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One whole checkpoint: its folder, the number of steps done, and the content of its `checkpoint.json`."""
+
+    folder: Path
+    step: int
+    about: dict[str, Any]
+
+
+def save_checkpoint(
+    folder: Path, step: int, files: Mapping[str, Callable[[Path], None]], about: Mapping[str, Any], keep: int = 2
+) -> Path:
+    """Write a checkpoint, name it LATEST, and remove all but the `keep` newest.
+
+    Args:
+        folder: the run's `checkpoints` folder; made when missing.
+        step: steps done.
+        files: for each file name, a function that writes it to the path it is given.
+        about: what `checkpoint.json` says beside step, format and files; JSON values.
+        keep: checkpoints to keep, at least 1.
+
+    Returns:
+        The checkpoint's folder.
+    """
+    assert keep >= 1
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / folder_name(step)
+    temporary = folder / f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"
+    temporary.mkdir()
+    try:
+        written = {}
+        for name, write in files.items():
+            write(temporary / name)
+            written[name] = _settle_file(temporary / name)
+        body = {"format": FORMAT, "step": step, **about, "files": written}
+        write_atomically(temporary / ABOUT, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+        if target.exists():  # written before, but not gone on from: LATEST named an older one
+            os.rename(target, folder / f".{target.name}.{uuid.uuid4().hex[:8]}.old")
+        os.rename(temporary, target)
+        sync_folder(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    write_atomically(folder / LATEST, target.name + "\n")
+    _prune(folder, step, keep)
+    return target
+
+
+def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
+    """The checkpoint to go on from: the one LATEST names, or the newest whole one when that is damaged; None without any.
+
+    Args:
+        folder: the run's `checkpoints` folder.
+        verify: compare the digest of every file; otherwise only its size.
+    """
+    latest = _read_latest(folder)
+    names = sorted((path.name for path in folder.glob("step_*")), reverse=True)
+    for name in [latest, *(name for name in names if name != latest)] if latest else names:
+        found = _read(folder / name, verify)
+        if found is not None:
+            return found
+        warnings.warn(f"{folder / name} is damaged or incomplete: going on from the one before it", stacklevel=2)
+    return None
+
+
+def latest_step(folder: Path) -> int:
+    """Steps done according to the run's newest checkpoint; 0 when there is none."""
+    found = find_checkpoint(folder, verify=False)
+    return found.step if found else 0
+
+
+def folder_name(step: int) -> str:
+    return f"step_{step:08d}"
+
+
+def model_digest(state_dict: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of the names, types, shapes and bytes of all tensors, in the order of their names."""
+    import torch
+
+    sha256 = hashlib.sha256()
+    for name in sorted(state_dict):
+        tensor = state_dict[name].detach().cpu().contiguous()
+        sha256.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha256.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha256.hexdigest()
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file in one step: afterwards it has the old content or the new, never a mixture."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle_file(path: Path) -> dict[str, Any]:
+    """Make a file durable; its size and digest."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"bytes": path.stat().st_size, "sha256": digest}
+
+
+def _read_latest(folder: Path) -> str | None:
+    try:
+        name = (folder / LATEST).read_text().strip()
+    except OSError:
+        return None
+    return name if name.startswith("step_") else None
+
+
+def _read(folder: Path, verify: bool) -> Checkpoint | None:
+    """The checkpoint in a folder, or None unless it is whole. ValueError when a newer raywiki wrote it."""
+    try:
+        about = json.loads((folder / ABOUT).read_bytes())
+        if about["format"] > FORMAT:
+            raise NewerFormat(f"{folder} has checkpoint format {about['format']}, this raywiki reads {FORMAT}: upgrade raywiki")
+        for name, file in about["files"].items():
+            if (folder / name).stat().st_size != file["bytes"]:
+                return None
+            if verify:
+                with open(folder / name, "rb") as opened:
+                    if hashlib.file_digest(opened, "sha256").hexdigest() != file["sha256"]:
+                        return None
+        return Checkpoint(folder, int(about["step"]), about)
+    except NewerFormat:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+class NewerFormat(ValueError):
+    """A file of a later raywiki."""
+
+
+def _prune(folder: Path, step: int, keep: int) -> None:
+    """Remove older checkpoints, what a killed process left, and steps of a future that the run was set back from."""
+    kept = sorted(path.name for path in folder.glob("step_*") if path.name <= folder_name(step))[-keep:]
+    for path in [*folder.glob("step_*"), *folder.glob(".step_*")]:
+        if path.name not in kept:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(f".{LATEST}.*"):
+        path.unlink(missing_ok=True)

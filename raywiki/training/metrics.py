@@ -1,0 +1,60 @@
+"""metrics.jsonl: one JSON object a line, one line a step, in order; what a curve is plotted from.
+
+The line of step n tells how things stood after n optimiser steps: `step`, `segment`, `tokens` (read so far), `train_loss`
+(of the step's own batch, null for step 0), `val_loss` (by part, in nats a token; null for a part without validation text;
+the key is absent where nothing was evaluated), `lr`, `grad_norm`, `tok_per_sec`, `mfu` (null where unknown), `seconds`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from raywiki.training.checkpoint import write_atomically
+
+Metrics = dict[str, Any]
+
+
+def read_metrics(path: str | os.PathLike[str]) -> list[Metrics]:
+    """The lines of a metrics.jsonl, without a last one that was cut short; empty when there is no file."""
+    try:
+        lines = Path(path).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines[:-1] if line]  # what follows the last newline was not finished
+
+
+def append_metrics(path: Path, metrics: Metrics, durable: bool = False) -> None:
+    """Add a line; with `durable`, it survives a power failure."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(_line(metrics))
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def rewind_metrics(path: Path, step: int) -> Metrics | None:
+    """Drop the lines of later steps, which will be done again; the line of this step, or None when there is none."""
+    lines = read_metrics(path)
+    kept = [line for line in lines if line["step"] <= step]
+    if path.exists():
+        _write(path, kept)
+    return kept[-1] if kept and kept[-1]["step"] == step else None
+
+
+def replace_last_metrics(path: Path, metrics: Metrics) -> None:
+    """Put this line in the place of the last one if that is of the same step, else behind it."""
+    lines = read_metrics(path)
+    if lines and lines[-1]["step"] == metrics["step"]:
+        lines.pop()
+    _write(path, [*lines, metrics])
+
+
+def _write(path: Path, lines: list[Metrics]) -> None:
+    write_atomically(path, "".join(_line(line) for line in lines))
+
+
+def _line(metrics: Metrics) -> str:
+    return json.dumps(metrics, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,208 @@
+"""The data order: which window of which part is sample i of a segment. Integer arithmetic only; the state is a step number.
+
+A part of L training tokens is a ring (each document ends with end-of-text, so the last token may precede the first). In
+epoch e it is cut into N = ceil(L / T) windows of T targets, at k·T + s for k = 0 … N-1, with s = hash(seed, part, e) mod T:
+the cuts move from epoch to epoch, and each token is a target exactly once an epoch (the last window counts only the
+targets that the others leave). Window order is a keyed permutation of 0 … N-1.
+
+A segment mixes parts by quotas q, in rounds of R = Σq slots. Each round shuffles its slots; the j-th slot of part p in a
+round takes the part's window number c = base + round·q + j, that is window perm(c mod N) of epoch c // N. `base` is where
+earlier segments left the part, so adding parts repeats and skips nothing. Parts enter the hashes by name, never by rank.
+
+Sample i of a segment belongs to step start_step + i // B, where B = total_batch_size / T; of these, worker r of W takes
+i ≡ r (mod W). So neither the number of workers nor the size of a micro-batch changes what a step learns from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+Ints = np.ndarray  # of int64, except where a comment says uint64
+
+_FEISTEL_ROUNDS = 6
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class SegmentPart:
+    """One part in a segment: its identity, its share of a round, and the number of its windows used before."""
+
+    name: str
+    digest: str
+    train_tokens: int
+    quota: int
+    base: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of training over one fixed set of parts: all that the order and the learning rate depend on.
+
+    Steps `start_step` … `start_step + steps - 1` of the run belong to it. `total_batch_size` is in tokens.
+    """
+
+    start_step: int
+    steps: int
+    seq_len: int
+    total_batch_size: int
+    seed: int
+    schedule: str
+    lr: float
+    warmup_steps: int
+    parts: tuple[SegmentPart, ...]
+
+    @property
+    def end_step(self) -> int:
+        return self.start_step + self.steps
+
+    @property
+    def sequences_per_step(self) -> int:
+        return self.total_batch_size // self.seq_len
+
+    @property
+    def part_names(self) -> list[str]:
+        return [part.name for part in self.parts]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Coordinates of n samples, an int64 array of shape (n,) for each field.
+
+    `part` is an index into the segment's parts; the sample is tokens `start` … `start + seq_len` of that part's ring, and
+    only its first `n_targets` targets count.
+    """
+
+    part: Ints
+    epoch: Ints
+    window: Ints
+    start: Ints
+    n_targets: Ints
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def __getitem__(self, rows: slice) -> Samples:
+        return Samples(self.part[rows], self.epoch[rows], self.window[rows], self.start[rows], self.n_targets[rows])
+
+
+def n_windows(tokens: int, seq_len: int) -> int:
+    """Windows of one epoch over a part: ceil(tokens / seq_len)."""
+    return -(-tokens // seq_len)
+
+
+def step_samples(segment: Segment, step: int, rank: int = 0, workers: int = 1) -> Samples:
+    """What worker `rank` of `workers` reads in a step of the run, in order."""
+    assert segment.start_step <= step < segment.end_step, (step, segment)
+    size = segment.sequences_per_step
+    first = (step - segment.start_step) * size
+    return samples(segment, np.arange(first + rank, first + size, workers, dtype=np.int64))
+
+
+def samples(segment: Segment, positions: Ints) -> Samples:
+    """Coordinates of the samples at these positions (0 is the segment's first), at a cost that no position changes."""
+    part, counter = _counters(segment, positions)
+    tokens = np.array([each.train_tokens for each in segment.parts], dtype=np.int64)[part]
+    windows = -(-tokens // segment.seq_len)
+    epoch = counter // windows
+    # Python makes one key for each part and epoch that occur, numpy does the rest for all samples at once.
+    distinct, row = np.unique(np.stack([part, epoch]), axis=1, return_inverse=True)
+    identities = [(segment.seed, segment.parts[p].name, int(e)) for p, e in distinct.T]
+    keys = np.array([hash64(*identity) for identity in identities], dtype=np.uint64)
+    shifts = np.array([hash64(*identity, "shift") % segment.seq_len for identity in identities], dtype=np.int64)
+    window = permute(counter % windows, windows, keys[row])
+    start = (window * segment.seq_len + shifts[row]) % tokens
+    return Samples(part, epoch, window, start, np.minimum(segment.seq_len, tokens - window * segment.seq_len))
+
+
+def closing_counters(segment: Segment) -> dict[str, int]:
+    """Windows of each part that are used when the segment has ended: the bases of the next one."""
+    length = sum(part.quota for part in segment.parts)
+    rounds, rest = divmod(segment.steps * segment.sequences_per_step, length)
+    last, _ = _counters(segment, np.arange(rounds * length, rounds * length + rest, dtype=np.int64))
+    partial = np.bincount(last, minlength=len(segment.parts))
+    return {p.name: p.base + rounds * p.quota + int(n) for p, n in zip(segment.parts, partial, strict=True)}
+
+
+def order_digest(segment: Segment, first_step: int, last_step: int, limit: int = 1024) -> str:
+    """SHA-256 (hex) of the samples of steps `first_step` … `last_step - 1`: of all, or of the first and last `limit`."""
+    assert segment.start_step <= first_step <= last_step <= segment.end_step
+    size = segment.sequences_per_step
+    first, last = ((step - segment.start_step) * size for step in (first_step, last_step))
+    if last - first <= 2 * limit:
+        positions = np.arange(first, last, dtype=np.int64)
+    else:
+        positions = np.concatenate([np.arange(first, first + limit), np.arange(last - limit, last)]).astype(np.int64)
+    names = np.array([hash64(part.name) for part in segment.parts], dtype=np.uint64)
+    found = samples(segment, positions)
+    rows = np.stack([names[found.part].view(np.int64), found.epoch, found.start, found.n_targets], axis=1)
+    return hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest()
+
+
+def permute(index: Ints, n: Ints, key: np.ndarray) -> Ints:
+    """For each row, the value at `index` of a permutation of 0 … n-1 that `key` (uint64) chooses. Arrays of one shape.
+
+    A Feistel network over the smallest 4^h >= n values, applied again to what falls outside 0 … n-1 ("cycle walking",
+    Black and Rogaway 2002), which takes at most four passes on average. Its round function is `splitmix64`.
+    """
+    bits = np.frexp((n - 1).astype(np.float64))[1]  # bit length: exact below 2^53
+    half = np.maximum(1, (bits + 1) // 2).astype(np.uint64)
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    round_keys = [splitmix64(key + each) for each in np.arange(_FEISTEL_ROUNDS, dtype=np.uint64) * _GAMMA]
+    values = index.astype(np.uint64)
+    outside = np.arange(len(values))
+    while outside.size:
+        low, shift = mask[outside], half[outside]
+        left, right = values[outside] >> shift, values[outside] & low
+        for each in round_keys:
+            left, right = right, left ^ (splitmix64(right ^ each[outside]) & low)
+        values[outside] = left << shift | right
+        outside = outside[values[outside] >= n[outside].astype(np.uint64)]
+    return values.astype(np.int64)
+
+
+def splitmix64(x: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014) on an array of uint64."""
+    x = x + _GAMMA
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _counters(segment: Segment, positions: Ints) -> tuple[Ints, Ints]:
+    """Part index and window counter of each position."""
+    quotas = np.array([part.quota for part in segment.parts], dtype=np.int64)
+    bases = np.array([part.base for part in segment.parts], dtype=np.int64)
+    length = int(quotas.sum())
+    rounds, slot = np.divmod(positions, length)
+    distinct, row = np.unique(rounds, return_inverse=True)
+    parts, ranks = _rounds(segment, quotas, distinct)
+    part = parts[row, slot]
+    return part, bases[part] + rounds * quotas[part] + ranks[row, slot]
+
+
+def _rounds(segment: Segment, quotas: Ints, rounds: Ints) -> tuple[Ints, Ints]:
+    """For each round (rows) and slot (columns): the part, and how many slots of that part came before it in the round.
+
+    Ranks count in order of appearance, so that a segment may end within a round: what it used of a part is always the
+    first so many windows, and the next segment goes on from there.
+    """
+    length = int(quotas.sum())
+    key = np.uint64(hash64(segment.seed, "round", segment.start_step))
+    row_keys = splitmix64(key ^ splitmix64(rounds.astype(np.uint64)))
+    keys = splitmix64(row_keys[:, None] + np.arange(length, dtype=np.uint64)[None, :] * _GAMMA)
+    slots = np.argsort(keys, axis=1, kind="stable")
+    parts = np.repeat(np.arange(len(quotas), dtype=np.int64), quotas)[slots]
+    grouped = np.argsort(parts, axis=1, kind="stable")
+    within = np.arange(length, dtype=np.int64) - np.repeat(np.cumsum(quotas) - quotas, quotas)
+    ranks = np.empty_like(parts)
+    np.put_along_axis(ranks, grouped, np.broadcast_to(within, parts.shape), axis=1)
+    return parts, ranks
+
+
+def hash64(*values: int | str) -> int:
+    """64 bits that stand for these values, the same on every machine and in every version."""
+    text = "\x1f".join(str(value) for value in values)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")

@@ -1,0 +1,145 @@
+"""One page: wikitext → text, in a dozen passes over the whole page, each linear in its length.
+
+The order is MediaWiki's own: elements whose content is no wikitext, templates, tables, links, tags, lines. Passes are
+regular expressions with possessive quantifiers, so that no input makes one try again what it has tried.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from raywiki.wikitext.entities import decode, plain_blanks
+from raywiki.wikitext.expand import expand
+from raywiki.wikitext.layout import layout
+from raywiki.wikitext.links import links, plain_links
+from raywiki.wikitext.page import Page
+from raywiki.wikitext.protect import protect
+from raywiki.wikitext.registry import PIPE, normalise
+from raywiki.wikitext.sites import redirect, site, words
+from raywiki.wikitext.tables import drop_tables, markdown_tables
+from raywiki.wikitext.tags import conversion, magic_words, quotes, tags
+from raywiki.wikitext.tidy import tidy
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f]"
+)  # what the passes use as marks; XML 1.0 allows none of them
+_TOKEN = re.compile(r"\x02(\d+)\x03")
+_MARKUP = re.compile(
+    r"\{\{+|\}\}+|\[\[+(?:[^\[\]|\n]*+\|)?|\]\]+|<[^<>\n]*+>|'{2,}|^[|!{][^\n]*",
+    re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class CleanText:
+    """What a page says, and what was left out of it.
+
+    Attributes:
+        text: paragraphs, headings and lists, with one blank line between them.
+        categories: names of the page's categories, without the namespace, in order.
+        dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
+        is_disambiguation: the page only tells which pages a name may mean.
+        error: why the page could not be cleaned; `text` is then stripped of markup in the plainest way. None: all is well.
+    """
+
+    text: str
+    categories: list[str] = field(default_factory=list)
+    dropped_templates: dict[str, int] = field(default_factory=dict)
+    is_disambiguation: bool = False
+    error: str | None = None
+
+
+def clean_wikitext(
+    wikitext: str,
+    *,
+    language: str = "en",
+    namespaces: Mapping[int, str] | None = None,
+    title: str = "",
+    timestamp: datetime | None = None,
+    tables: Literal["markdown"] | None = None,
+    captions: bool = False,
+) -> CleanText:
+    """The text of a page as a reader sees it, values of inline templates included.
+
+    Takes time and memory linear in the length of any input. It never raises for what a page holds: see `CleanText.error`.
+
+    Args:
+        wikitext: a page's source.
+        language: language code of the wiki: chooses template aliases, names and number formats.
+        namespaces: namespace names by id, as in the dump's `siteinfo`; names of the large wikis are known anyway.
+        title: the page's title, for `{{PAGENAME}}`.
+        timestamp: when the page was last edited: the date that `{{CURRENTYEAR}}` means.
+        tables: "markdown" keeps tables; None leaves them out.
+        captions: keep captions of images, as paragraphs.
+
+    Raises:
+        ValueError: `tables` is neither None nor "markdown".
+
+    >>> clean_wikitext("At {{convert|1300|mi|km}}, [[Alabama]] has '''long''' waterways.{{citation needed}}").text
+    'At 1,300 miles (2,100 km), Alabama has long waterways.'
+    """
+    if tables not in (None, "markdown"):
+        raise ValueError(
+            f"tables={tables!r}: give 'markdown' to keep tables, or None to leave them out"
+        )
+    page = Page(site(language, namespaces), title, timestamp, tables, captions)
+    try:
+        text = _clean(wikitext, page)
+    except (
+        Exception
+    ) as error:  # whatever it is: one page, or one renderer, must not stop a dump
+        return CleanText(
+            plain_strip(wikitext), error=f"{type(error).__name__}: {error}"[:500]
+        )
+    dropped = dict(page.dropped.most_common())
+    is_disambiguation = (
+        any(normalise(name) in words("disambiguation") for name in dropped)
+        or "__DISAMBIG__" in wikitext
+    )
+    return CleanText(text, page.categories, dropped, is_disambiguation)
+
+
+def _clean(text: str, page: Page) -> str:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROL.sub("", text)
+    if "#" in text[:100] and redirect().match(text):
+        links(text, page)
+        return ""
+    if "<" in text:
+        text = protect(text, page)
+    if page.tables is None:
+        text = drop_tables(text)
+    text = plain_links(text)
+    if "{{" in text:
+        text = expand(text, page)
+        text = text.replace(PIPE, "|")
+        if page.tables is None:
+            text = drop_tables(text)
+    text = conversion(text, page.site.language)
+    text = tags(links(text, page))
+    text = tidy(plain_blanks(decode(magic_words(quotes(text)))), page.site.language)
+    if page.tables == "markdown":
+        text = markdown_tables(text, page)
+    text = layout(text)
+    return _restore(text, page.kept) if page.kept else text
+
+
+def _restore(text: str, kept: list[str]) -> str:
+    """Put what was kept back; what was kept may hold tokens of things kept earlier."""
+    for _ in range(10):
+        text, found = _TOKEN.subn(lambda match: kept[int(match[1])], text)
+        if not found:
+            break
+    return text
+
+
+def plain_strip(wikitext: str) -> str:
+    """`wikitext` without the marks of its markup: what is left when nothing better is possible."""
+    return re.sub(
+        r"\n{3,}", "\n\n", _MARKUP.sub("", _CONTROL.sub("", wikitext))
+    ).strip()

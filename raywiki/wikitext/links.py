@@ -1,0 +1,99 @@
+"""Links: what they show stays, where they go is forgotten. Files and categories leave the text."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from raywiki.wikitext.page import Page
+from raywiki.wikitext.registry import normalise
+from raywiki.wikitext.sites import table, words
+
+# [[target|label]] and [[target]] without a colon in the target: nine of ten. What the groups hold is what is shown.
+_PLAIN = re.compile(r"\[\[(?:[^\[\]{}|:\n]++\|([^\[\]{}|]++)|([^\[\]{}|:\n]++))\]\]")
+_ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+)\]\]")
+_SCHEME = r"(?:(?:https?|ftps?|sftp|news|irc|ircs|git|svn|gopher|telnet|worldwind)://|//|mailto:|tel:|geo:)"
+_EXTERNAL = re.compile(
+    rf"\[\[{_SCHEME}[^\s\[\]<>]*+([^\[\]\n]*+)\]\]"
+    rf"|(?<!\[)\[{_SCHEME}[^\s\[\]<>\"]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]",
+    re.IGNORECASE,
+)
+_PIPE_TRICK = re.compile(r"^:?(?:[^:|]*:)?\s*|\s*\([^()]*\)$|,[^,]*$")
+_LEFT_OVER = re.compile(r"\[\[+(?:[^\[\]|\n]*+\|)?|\]\]+")
+_SIZE = re.compile(
+    r"\d*\s*x?\s*\d+\s*(?:px|пкс|пкс\.|п|εσ|بك|پیکسل|פיקסלים|像素|ピクセル|piksel)?",
+    re.IGNORECASE,
+)
+
+MAX_DEPTH = 30
+
+
+def plain_links(text: str) -> str:
+    """Links that need no thought. Splitting at them and joining again keeps the loop in C."""
+    return "".join(filter(None, _PLAIN.split(text))) if "[[" in text else text
+
+
+def links(text: str, page: Page) -> str:
+    """All other links: external ones, files with captions, categories, other wikis."""
+    if "//" in text or "mailto:" in text:
+        text = "".join(filter(None, _EXTERNAL.split(text)))
+    if "[[" in text:
+        for _ in range(MAX_DEPTH):
+            text, found = _ANY.subn(lambda match: _show(match[1], page), text)
+            if not found:
+                break
+        if "[[" in text:
+            text = page.site.unclosed_file.sub("", text)
+    return _LEFT_OVER.sub("", text) if "[[" in text or "]]" in text else text
+
+
+def _show(inside: str, page: Page) -> str:
+    target, bar, label = inside.partition("|")
+    prefix, colon, name = target.partition(":")
+    if colon:
+        namespace = normalise(prefix)
+        if namespace in page.site.file_names:
+            return _caption(label) if page.captions else ""
+        if namespace in page.site.category_names:
+            _add_category(name, page)
+            return ""
+        if namespace in interlanguage() and not target.startswith(":"):
+            return ""
+    if bar and label.strip():
+        return label
+    shown = target.strip().removeprefix(":")
+    if bar:
+        return _PIPE_TRICK.sub("", target.strip())
+    return shown.replace("_", " ") if "_" in shown else shown
+
+
+def _add_category(name: str, page: Page) -> None:
+    name = " ".join(name.replace("_", " ").split())
+    name = name[:1].upper() + name[1:]
+    if name and name not in page.categories:
+        page.categories.append(name)
+
+
+def _caption(label: str) -> str:
+    """The last part of a file link that is no option, as a paragraph of its own."""
+    for part in reversed(label.split("|")):
+        if part.strip() and not _is_option(part):
+            return f"\n\n{part.strip()}\n\n"
+    return ""
+
+
+def _is_option(part: str) -> bool:
+    key, equals, _ = part.partition("=")
+    word = normalise(key)
+    if equals:
+        return word.isalpha() and len(word) < 20
+    return word in words("image") or _SIZE.fullmatch(word) is not None
+
+
+@cache
+def interlanguage() -> frozenset[str]:
+    """Prefixes that make a link to the same article in another language: shown at the side, not in the text."""
+    more = "als bat-smg be-tarask be-x-old bcl bjn cbk-zam cdo cho diq eml ext fiu-vro gag glk gom ksh kaa kab kbd koi krj lbe"
+    more += " lez lrc ltg map-bms mdf mhr min mrj mus myv mzn nah nds-nl new olo pag pap pfl pih pnb rmy roa-rup roa-tara"
+    more += " simple srn szl tcy tyv vep vls wa xmf zea zh-classical zh-min-nan zh-yue azb bxr ce atj dty inh kbp lfn nqo shn"
+    return frozenset(table("languages")) | frozenset(more.split())

@@ -1,0 +1,74 @@
+"""Numbers as a wiki writes and reads them."""
+
+from __future__ import annotations
+
+import re
+from math import floor, log10
+
+from raywiki.wikitext.sites import NumberFormat
+
+ENGLISH = NumberFormat()
+_NUMBER = re.compile(r"([-+−]?)(\d*)(\.\d*)?(?:[eE]([-+−]?\d{1,3}))?")
+_IN_TEXT = re.compile(r"\d+(?:\.\d+)?")
+SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
+
+
+def parse_number(text: str, style: NumberFormat = ENGLISH) -> float | None:
+    """The number that `text` is, with or without marks between thousands; None: it is none.
+
+    >>> parse_number("1,234.5"), parse_number("−3e2"), parse_number("some")
+    (1234.5, -300.0, None)
+    """
+    text = text.strip().replace("&nbsp;", "").replace("\xa0", "")
+    if style.decimal == ",":
+        text = text.replace(".", "").replace(" ", "").replace(",", ".")
+    match = _NUMBER.fullmatch(text.replace(",", ""))
+    if not match or not (match[2] or (match[3] and len(match[3]) > 1)):
+        return None
+    return float(text.replace(",", "").replace("−", "-"))
+
+
+def plain_number(value: float) -> str:
+    """Without needless zeros: `2`, `0.25`."""
+    return f"{value:.12g}" if abs(value) < 1e15 else f"{value:.6g}"
+
+
+def format_number(number: str, style: NumberFormat = ENGLISH) -> str:
+    """Digits of `number` (English: `1234.5`) with the marks of a wiki's language; other characters stay.
+
+    >>> format_number("-1234567.891"), format_number("1234567.8", NumberFormat(".", ",")), format_number("c. 5000")
+    ('-1,234,567.891', '1.234.567,8', 'c. 5,000')
+    """
+    return _IN_TEXT.sub(lambda match: _format(match[0], style), number)
+
+
+def _format(digits: str, style: NumberFormat) -> str:
+    whole, _, decimals = digits.partition(".")
+    if len(whole) >= style.min_digits and (len(whole) == 1 or whole[0] != "0"):
+        whole = f"{int(whole):,}".replace(",", style.thousands)
+    return whole + (style.decimal + decimals if decimals else "")
+
+
+def superscript(text: str) -> str:
+    """`text` in raised characters where they are digits and signs.
+
+    >>> superscript("-12")
+    '⁻¹²'
+    """
+    return text.translate(SUPERSCRIPTS)
+
+
+def round_half_up(value: float, precision: int) -> str:
+    """`value` (not negative) rounded to `precision` decimals, or to tens, hundreds, … when it is negative."""
+    if precision >= 0:
+        return f"{value + (2e-14 if precision <= 8 else 0):.{min(precision, 20)}f}"
+    shift = 10.0**-precision
+    shown = f"{value / shift:.0f}"
+    return shown + "0" * -precision if shown != "0" else "0"
+
+
+def significant(value: float, digits: int) -> str:
+    """`value` (not negative) with so many significant digits."""
+    if value == 0:
+        return "0"
+    return round_half_up(value, digits - 1 - floor(log10(value)))

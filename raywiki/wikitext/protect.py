@@ -1,0 +1,101 @@
+"""First pass: comments, and elements whose content is no wikitext (`<nowiki>`, `<math>`, `<syntaxhighlight>`, …)."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from raywiki.wikitext.entities import decode
+from raywiki.wikitext.page import Page
+
+DROPPED = {
+    "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata", "templatestyles",
+    "inputbox", "categorytree", "dynamicpagelist", "includeonly", "chart", "style", "script", "section", "indicator",
+    "phonos", "languages",
+}  # fmt: skip
+LITERAL = {"nowiki", "math", "chem", "ce", "pre", "syntaxhighlight", "source"}
+
+_OPENING = re.compile(
+    rf"<!--|<({'|'.join(sorted(DROPPED | LITERAL))})(?=[\s/>])([^<>]*+)>", re.IGNORECASE
+)
+_CLOSING = {
+    name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in DROPPED | LITERAL
+}
+_ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']?([\w+#-]+)""")
+_REFERENCE = re.compile(
+    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
+    re.IGNORECASE,
+)
+_COLON_REFERENCE = re.compile(r"\s*+<references\b[^<>]*+/?>", re.IGNORECASE)
+
+
+def protect(text: str, page: Page) -> str:
+    """Take out comments, references and the elements above; what is kept of them stands behind tokens.
+
+    One walk from left to right, as the first to open wins. An element that is never closed is no element: only its tag
+    goes, and its name is not looked for again, so the walk stays linear.
+    """
+    pieces: list[str] = []
+    unclosed: set[str] = set()
+    position = 0
+    while (match := _OPENING.search(text, position)) is not None:
+        pieces.append(text[position : match.start()])
+        if match[1] is None:
+            position = _after_comment(text, match.start(), pieces)
+            continue
+        position = match.end()
+        name = match[1].lower()
+        if match[2].endswith("/") or name in unclosed:
+            continue
+        closing = _CLOSING[name].search(text, position)
+        if closing is None:
+            unclosed.add(name)
+            continue
+        pieces.append(_keep(name, match[2], text[position : closing.start()], page))
+        position = closing.end()
+    pieces.append(text[position:])
+    return _REFERENCE.sub("", "".join(pieces))
+
+
+def _after_comment(text: str, start: int, pieces: list[str]) -> int:
+    """Where the text goes on after a comment; a comment that has a line for itself takes the line with it."""
+    end = text.find("-->", start)
+    if end < 0:
+        return len(text)
+    end += 3
+    line_start = pieces[-1].rstrip(" \t")
+    if line_start.endswith("\n"):
+        rest = end
+        while rest < len(text) and text[rest] in " \t":
+            rest += 1
+        if text.startswith("\n", rest):
+            pieces[-1] = line_start
+            return rest + 1
+    return end
+
+
+def _keep(name: str, attributes: str, content: str, page: Page) -> str:
+    if name in DROPPED:
+        return _gallery_captions(content) if name == "gallery" and page.captions else ""
+    if name == "nowiki":
+        return page.keep(decode(content)) if content else ""
+    if name == "math":
+        return page.keep(f"${' '.join(content.split())}$") if content.strip() else ""
+    if name in ("chem", "ce"):
+        return page.keep(rf"$\ce{{{' '.join(content.split())}}}$")
+    options = dict(_ATTRIBUTE.findall(attributes))
+    code = content if name != "pre" else decode(re.sub(r"</?nowiki\s*/?>", "", content))
+    if "inline" in attributes or "enclose" in options and options["enclose"] == "none":
+        return page.keep(f"`{' '.join(code.split())}`")
+    return fence(code, options.get("lang", ""), page)
+
+
+def fence(code: str, language: str, page: Page) -> str:
+    """A block of code between two lines of backticks."""
+    code = textwrap.dedent(code.expandtabs(4)).strip("\n").rstrip()
+    return "\n\n" + page.keep(f"```{language}\n{code}\n```") + "\n\n" if code else ""
+
+
+def _gallery_captions(content: str) -> str:
+    captions = [line.partition("|")[2].strip() for line in content.split("\n")]
+    return "\n\n" + "".join(f"* {caption}\n" for caption in captions if caption) + "\n"

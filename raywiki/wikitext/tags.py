@@ -1,0 +1,145 @@
+"""HTML tags, bold and italics, magic words between underscores, and `-{…}-`."""
+
+from __future__ import annotations
+
+import re
+
+from raywiki.wikitext.numbers import superscript
+
+BREAK = (
+    "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
+)
+
+_INLINE = (
+    "abbr b bdi bdo big center cite data del dfn em font i ins kbd mark q rb rp rt rtc ruby s samp small span strike strong "
+    "sub sup time tt u var wbr ref references noinclude onlyinclude includeonly nowiki a link meta translate tvar img "
+    "poem code math chem pre syntaxhighlight source gallery timeline table caption thead tbody tfoot colgroup col includeonly "
+    "nobr noparse section indicator templatestyles ce blink basefont acronym strlong samll smal"
+)
+_BLOCK = "p div blockquote dl dd dt ul ol h1 h2 h3 h4 h5 h6 tr td th address article aside figure figcaption"
+_TAGS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n") | {
+    "br": BREAK, "hr": "\n\n", "poem": "\n\n", "blockquote": "\n\n", "p": "\n\n", "code": "`", "q": '"', "rp": "",
+}  # fmt: skip
+_TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
+_SUP = re.compile(r"<sup(?:\s[^<>]*+)?>([^<>\n]*+)</sup>", re.IGNORECASE)
+_RAISED = re.compile(r"(?:[-+−]?[0-9n]+[+−-]?|[-+−])")
+_QUOTES = re.compile(r"'{2,}")
+_BOLD_RUN = re.compile(r"'{2,}")
+_WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")
+_MAGIC_WORDS = frozenset(
+    "notoc toc forcetoc noeditsection newsectionlink nonewsectionlink nogallery hiddencat index noindex staticredirect "
+    "disambig nocontentconvert nocc notitleconvert notc expectedunconnectedpage archivedtalk notalk start end noglobal "
+    "expected_unconnected_page".split()
+)
+_CONVERSION = re.compile(r"-\{([^{}]*+)\}-")
+_FLAGS = re.compile(r"\s*(?:[A-Z](?:;[A-Z])*|zh(?:-\w+)?(?:;\s*zh-\w+)*)?\s*\|")
+# Which variant of `-{zh-hans:…; zh-hant:…}-` is read: the one that the wiki's sources prefer.
+_VARIANTS = {
+    "zh": ("zh-hans", "zh-cn", "zh", "zh-hant", "zh-tw", "zh-hk"), "sr": ("sr-ec", "sr-cyrl", "sr-el"),
+    "kk": ("kk-cyrl", "kk-kz"), "uz": ("uz-latn",), "ku": ("ku-latn",), "sh": ("sh-latn",), "iu": ("ike-latn",),
+}  # fmt: skip
+
+
+def tags(text: str) -> str:
+    """Known tags become what they mean for lines; unknown ones are text, as in MediaWiki."""
+    if "<" not in text:
+        return text
+    if "<sup" in text:
+        text = _SUP.sub(_superscript, text)
+    return _TAG.sub(_tag, text)
+
+
+def _tag(match: re.Match[str]) -> str:
+    return _TAGS.get(match[2].lower(), match[0])
+
+
+def _superscript(match: re.Match[str]) -> str:
+    """Digits and signs are raised, as 10<sup>6</sup> is not 106; an ordinal's letters are not."""
+    content = match[1].replace("''", "").replace("&minus;", "−").strip()
+    return superscript(content) if _RAISED.fullmatch(content) else content
+
+
+def quotes(text: str) -> str:
+    """Bold and italics go; apostrophes that MediaWiki shows stay (`L'''amour''` is L' and italics)."""
+    if "''" not in text:
+        return text
+    if "'''" in text:
+        text = "\n".join(
+            [_apostrophes(line) if "'''" in line else line for line in text.split("\n")]
+        )
+    return _QUOTES.sub("", text)
+
+
+def _apostrophes(line: str) -> str:
+    """One line with the apostrophes among its quote marks made plain, by MediaWiki's rule for unbalanced marks."""
+    runs = [len(run) for run in _BOLD_RUN.findall(line)]
+    if all(run in (2, 3, 5) for run in runs):
+        bold = sum(run in (3, 5) for run in runs)
+        italic = sum(run in (2, 5) for run in runs)
+        if not (bold % 2 and italic % 2):
+            return line
+        return _first_bold_after_letter(line)
+    return _BOLD_RUN.sub(
+        lambda match: "\u0007" * _spare(len(match[0])) + "''", line
+    ).replace("\u0007", "'")
+
+
+def _spare(run: int) -> int:
+    return {2: 0, 3: 0, 4: 1}.get(run, run - 5)
+
+
+def _first_bold_after_letter(line: str) -> str:
+    """The first bold mark after a one-letter word, else after a longer word, is an apostrophe and italics."""
+    marks = [match for match in _BOLD_RUN.finditer(line) if len(match[0]) == 3]
+    ranked = sorted(
+        marks, key=lambda match: (_rank(line, match.start()), match.start())
+    )
+    start = ranked[0].start()
+    return line[:start] + "'" + line[start + 3 :] if ranked else line
+
+
+def _rank(line: str, start: int) -> int:
+    before, before2 = (
+        line[start - 1 : start],
+        line[max(start - 2, 0) : max(start - 1, 0)],
+    )
+    if before in ("", " "):
+        return 2
+    return 0 if before2 in ("", " ") else 1
+
+
+def magic_words(text: str) -> str:
+    """`__NOTOC__` and its kin, in English and in other scripts; `__init__` is text."""
+    return _WORD.sub(_magic_word, text) if "__" in text else text
+
+
+def _magic_word(match: re.Match[str]) -> str:
+    word = match[1]
+    known = word.lower() in _MAGIC_WORDS or (word.isupper() and not word.isascii())
+    return "" if known else match[0]
+
+
+def conversion(text: str, language: str) -> str:
+    """`-{…}-`: the text of one variant; rules that only steer the conversion show nothing."""
+    if "-{" not in text:
+        return text
+    return _CONVERSION.sub(lambda match: _variant(match[1], language), text)
+
+
+def _variant(inside: str, language: str) -> str:
+    flag = _FLAGS.match(inside)
+    if flag:
+        if {"H", "T", "-"} & set(flag[0]):
+            return ""
+        inside = inside[flag.end() :]
+    variants = {}
+    for rule in inside.split(";"):
+        code, colon, shown = rule.partition(":")
+        if colon and re.fullmatch(r"\s*[a-z]{2,3}(?:-\w+)*\s*", code):
+            variants[code.strip()] = shown.strip()
+    if not variants:
+        return inside
+    for code in _VARIANTS.get(language.split("-")[0], ()):
+        if code in variants:
+            return variants[code]
+    return next(iter(variants.values()))

@@ -1,0 +1,152 @@
+"""French templates that have no counterpart elsewhere: centuries, units and ordinals."""
+
+from __future__ import annotations
+
+import re
+
+from raywiki.wikitext.numbers import format_number
+from raywiki.wikitext.registry import Template, template
+
+_ENDINGS = {
+    "er": "er",
+    "ère": "re",
+    "re": "re",
+    "e": "e",
+    "ème": "e",
+    "nd": "nd",
+    "nde": "de",
+    "1er": "1er",
+    "1re": "1re",
+}
+
+
+@template("siecle", "century", "ст", "siglo", "sec", "secolo", "wiek")
+def century(t: Template) -> str | None:
+    """`{{s-|XV}}` → XVe siècle, `{{s|XV|e}}` too; `{{sp|XV|e|au|XVI|e}}` → XVe au XVIe siècle."""
+    args = [value for value in t.positional() if value]
+    if not args:
+        return None
+    name = t.name.lower().strip()
+    before = " av. J.-C." if name.startswith("-s") else ""
+    if name.startswith("sp") and len(args) >= 4:
+        first, middle, second = _ordinal(args[0]), args[2], _ordinal(args[3])
+        return f"{first} {middle} {second} siècle{before}"
+    return (
+        f"{_ordinal(args[0])}{' siècle' if not name.startswith('mini') else ''}{before}"
+    )
+
+
+def _ordinal(value: str) -> str:
+    return value + ("er" if value in ("I", "1") else "e")
+
+
+@template(
+    "unite",
+    "unité",
+    "unité/2",
+    "units",
+    "unit",
+    "m",
+    "eenheid",
+    "unitats",
+    "unidade",
+    "unidad",
+)
+def unite(t: Template) -> str | None:
+    """`{{unité|1234,5|km/h}}` → 1 234,5 km/h; `{{unité|3|m|2}}` → 3 m²; `e=6` is a power of ten."""
+    value = t[1].replace(" ", "").replace("&nbsp;", "").replace(" ", "")
+    if not value:
+        return None
+    style = t.page.site.numbers
+    number = (
+        format_number(value.replace(",", "."), style)
+        if re.fullmatch(r"[-+−]?[\d.,]+", value)
+        else t[1]
+    )
+    power = t.first("e", "x10")
+    shown = number + (f"×10<sup>{power}</sup>" if power else "")
+    units = []
+    args = t.positional()[1:]
+    while args:
+        unit, *args = args
+        exponent = args.pop(0) if args and re.fullmatch(r"[-−]?\d", args[0]) else ""
+        if unit:
+            units.append(f"{unit}<sup>{exponent}</sup>" if exponent else unit)
+    return f"{shown} {'⋅'.join(units)}".strip()
+
+
+@template(
+    "number ordinal",
+    "er",
+    "ère",
+    "re",
+    "ème",
+    "nd",
+    "nde",
+    "1er",
+    "1re",
+    "2e",
+    "3e",
+    "ordinal fr",
+)
+def ordinal(t: Template) -> str | None:
+    name = t.name.lower().strip()
+    return t[1] + _ENDINGS.get(name, name)
+
+
+@template(
+    "initials",
+    "mme",
+    "mlle",
+    "mgr",
+    "me",
+    "dr",
+    "pr",
+    "st",
+    "ste",
+    "n°",
+    "numéro",
+    "mm.",
+    language="fr",
+)
+def title(t: Template) -> str:
+    words = {
+        "mme": "Mme",
+        "mlle": "Mlle",
+        "mgr": "Mgr",
+        "me": "Me",
+        "n°": "n°",
+        "numéro": "no",
+        "st": "St",
+        "ste": "Ste",
+    }
+    name = t.name.strip()
+    return f"{words.get(name.lower(), name)} {t[1]}".strip()
+
+
+@template("m.", "p.", "vol.", language="fr")
+def short_title(t: Template) -> str:
+    return f"{t.name.strip()} {t[1]}".strip()
+
+
+@template("heure", "time-fr", "hms")
+def hour(t: Template) -> str | None:
+    hours, minutes, seconds = (t.positional() + ["", "", ""])[:3]
+    return (
+        " ".join(
+            filter(
+                None,
+                (
+                    f"{hours} h" if hours else "",
+                    minutes,
+                    f"min {seconds} s" if seconds else "",
+                ),
+            )
+        )
+        or None
+    )
+
+
+@template("langue etrangere")
+def in_language(t: Template) -> str | None:
+    return f"(en {t[1]})" if t[1] else None

@@ -1,0 +1,415 @@
+"""Foreign words: their language, script, sound and transliteration."""
+
+from __future__ import annotations
+
+import re
+
+from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.sites import table
+
+_ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
+    "uk": dict(pair.split("=") for pair in (
+        "en=англ. de=нім. fr=фр. la=лат. ru=рос. pl=пол. el=грец. grc=грец. it=італ. es=ісп. pt=порт. cs=чеськ. "
+        "sk=словац. uk=укр. be=біл. bg=болг. sr=серб. hr=хорв. sl=словен. mk=макед. hu=угор. ro=рум. lt=лит. "
+        "lv=латис. et=ест. fi=фін. sv=швед. da=дан. no=норв. nb=норв. nl=нід. tr=тур. ar=араб. he=івр. fa=перс. "
+        "hi=гінді sa=санскр. zh=кит. ja=яп. ko=кор. ka=груз. hy=вірм. az=азерб. kk=каз. tt=татар. eo=есп. yi=їдиш "
+        "cu=церк.-слов. orv=дав.-рус. crh=крим. lad=ладіно ca=кат. ga=ірл. cy=валл. is=ісл. sq=алб. mo=молд. "
+        "vi=в'єт. th=тай. mn=монг. uz=узб. ang=давньоангл. goh=давньоверхньонім. "
+    ).split()),
+    "ru": dict(pair.split("=") for pair in (
+        "en=англ. de=нем. fr=фр. la=лат. ru=рус. pl=польск. el=греч. grc=др.-греч. it=итал. es=исп. pt=порт. "
+        "cs=чеш. sk=словацк. uk=укр. be=белор. bg=болг. sr=серб. hr=хорв. hu=венг. ro=рум. lt=лит. lv=латыш. "
+        "et=эст. fi=фин. sv=швед. da=дат. no=норв. nl=нидерл. tr=тур. ar=араб. he=ивр. fa=перс. zh=кит. ja=яп. "
+        "ko=кор. ka=груз. hy=арм. az=азерб. kk=каз. tt=тат. eo=эспер. sa=санскр. "
+    ).split()),
+}  # fmt: skip
+_WORDS = {  # romanized, literally, in (a language)
+    "en": ("romanized: ", "lit. ", "in {}"), "vi": ("chuyển tự ", "n.đ. ", "{}"), "el": ("", "κυριολεκτικά ", "{}"), "uk": ("", "букв. ", "{}"), "fr": ("", "litt. ", "en {}"),
+}  # fmt: skip
+
+
+def language_name(code: str, language: str) -> str:
+    """Name of the language `code` in another language, or ""."""
+    names = table("languages")
+    row = names.get(code) or names.get(code.split("-")[0], {})
+    return row.get(language) or row.get("en", "")
+
+
+def _with_language(code: str, text: str, t: Template) -> str:
+    if t["label"] in ("none", "no", "-") or t["links"] == "none" or not code:
+        return text
+    short = _ABBREVIATED.get(t.language, {}).get(code)
+    if short:
+        return f"{short} {text}"
+    name = t["label"] or language_name(code, t.language)
+    if not name:
+        return text
+    if t.language == "fr":
+        return f"en {name} : {text}"
+    return f"{name} {text}" if t.language == "de" else f"{name}: {text}"
+
+
+@template("lang-*", "langx")
+def lang_x(t: Template) -> str | None:
+    """`{{lang-fr|États-Unis}}` → French: États-Unis."""
+    code = t.name.lower().replace("_", "-").removeprefix("lang-")
+    args = t.positional()
+    if code == "langx":
+        code, args = (args[0], args[1:]) if args else ("", [])
+    plain = code[-1:].isdigit()  # `{{lang-el2}}`: the same without the language's name
+    code = {
+        "rus": "ru",
+        "gr": "el",
+        "gre": "el",
+        "grc-gre": "grc",
+        "sr-cyr": "sr",
+        "ua": "uk",
+        "jp": "ja",
+        "cn": "zh",
+        "kr": "ko",
+    }.get(code.rstrip("0123456789"), code)
+    text = args[0] if args else t.first("text")
+    if not text:
+        return None
+    romanized, literally, _ = _WORDS.get(t.language, _WORDS["en"])
+    extra = []
+    if len(args) > 1 and args[1]:
+        extra.append(args[1] if t.language == "uk" or plain else romanized + args[1])
+    elif t.first("translit", "r", "tr", "tl"):
+        extra.append(romanized + t.first("translit", "r", "tr", "tl"))
+    if t["p"]:
+        extra.append(f"[{t['p']}]")
+    meaning = (args[2] if len(args) > 2 else "") or t.first("lit", "t")
+    if meaning:
+        extra.append(
+            f"{literally}'{meaning}'"
+            if t.language != "uk"
+            else f"{literally}«{meaning}»"
+        )
+    shown = ", ".join([text, *extra])
+    return shown if plain else _with_language(code, shown, t)
+
+
+@template("ref-*", *(f"{code} icon" for code in ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko", "pl", "nl", "el", "gr", "ar", "he", "uk", "vi", "la", "cs", "sv", "da", "no", "fi", "tr", "hu", "ro",
+          "ca", "bg", "sr", "hr", "sk", "sl", "fa", "th", "id", "ms", "lv", "lt", "et", "is", "hy", "ka", "az", "sq", "mk", "be", "eu", "gl", "eo", "ga")), "lang icon", "languageicon", "in lang", "language icon")  # fmt: skip
+def language_mark(t: Template) -> str | None:
+    """The mark behind a source in another language: (in French)."""
+    name = t.name.lower()
+    codes = (
+        t.positional()
+        if name in ("lang icon", "languageicon", "in lang", "language icon")
+        else [name.removesuffix(" icon").removeprefix("ref-")]
+    )
+    shown = []
+    for code in codes:
+        code = {"gr": "el", "ua": "uk", "jp": "ja", "ru-dor": "ru"}.get(code, code)
+        short = _ABBREVIATED.get(t.language, {}).get(code)
+        full = language_name(code, t.language)
+        if short or full:
+            shown.append(short or _WORDS.get(t.language, _WORDS["en"])[2].format(full))
+    return f"({', '.join(shown)})" if shown else None
+
+
+_MARKED_BY_CODE = "en de fr es it pt ru zh ja ko pl nl el ar he uk la cs sv da no fi tr hu ro bg sr hr vi ca fa".split()
+
+
+def _code_mark(t: Template) -> str | None:
+    if t.positional():
+        return t[1]
+    return language_mark(Template(f"{t.name} icon", "", t.page))
+
+
+for _language in ("vi", "el", "fr", "it", "es", "pt"):
+    template(*_MARKED_BY_CODE, language=_language)(_code_mark)
+
+
+def _german(t: Template) -> str | None:
+    """German `{{frS|text}}` → französisch text."""
+    code = t.name.lower().removesuffix("s")
+    name = language_name(code, "de")
+    return f"{name[:1].lower()}{name[1:]} {t[1]}".strip() if t[1] else None
+
+
+template(
+    *(
+        f"{code}S"
+        for code in table("languages")
+        if len(code) < 4 and code not in ("a", "is", "as")
+    ),
+    language="de",
+)(_german)
+
+
+@template(
+    "transl",
+    "transliteration",
+    "translit",
+    "translation",
+    "трансліт",
+    "romanized",
+    "tlit",
+    "script-romanized",
+)
+def transliteration(t: Template) -> str | None:
+    filled = [value for value in t.positional() if value]
+    return filled[-1] if filled else None
+
+
+@template(
+    "nihongo",
+    "nihongo core",
+    "japanese",
+    "japonais",
+    "яп",
+    "nihongo foot",
+    "nihongo title",
+    "nihongo2",
+    "nihongo3",
+    "nihongo4",
+    "nihongo krt",
+)
+def nihongo(t: Template) -> str | None:
+    """`{{nihongo|English|漢字|romaji|extra}}` → English (漢字, romaji, extra)."""
+    name = t.name.lower()
+    english, kanji, romaji = t[1], t[2], t.first(3, "romaji", "rōmaji")
+    extra = t.first(4, "extra")
+    if name == "nihongo2":
+        return english or None
+    if name == "nihongo3" and romaji:
+        english, kanji, romaji = romaji, kanji, english
+    inside = ", ".join(filter(None, (kanji, romaji, extra)))
+    shown = (
+        f"{english} ({inside})" if english and inside else english or kanji or romaji
+    )
+    return f"{shown} {t.first(5, 'extra2')}".strip() or None
+
+
+_CHINESE = {
+    "en": dict(c="Chinese", s="simplified Chinese", t="traditional Chinese", p="pinyin", tp="Tongyong Pinyin", w="Wade–Giles", j="Jyutping", cy="Cantonese Yale", poj="Pe̍h-ōe-jī", l="lit.", hv="Sino-Vietnamese",
+               v="Vietnamese", zhu="Zhuyin", mi="IPA"),
+    "vi": dict(c="tiếng Trung", s="giản thể", t="phồn thể", p="bính âm", tp="bính âm thông dụng", w="Wade–Giles", j="Việt bính", cy="Việt bính Yale", poj="Bạch thoại tự", l="nghĩa đen", hv="Hán-Việt",
+               v="tiếng Việt", zhu="chú âm"),
+}  # fmt: skip
+
+
+@template(
+    "zh",
+    "zh-cn",
+    "zh-tw",
+    "zh-full",
+    "chinese",
+    "chinois",
+    "zhongwen",
+    "lang-zh",
+    "zh-cpl",
+    "zh-stp",
+    "zh-tsp",
+    "кит",
+)
+def chinese(t: Template) -> str | None:
+    labels = _CHINESE.get(t.language, _CHINESE["en"])
+    show = t["labels"] not in ("no", "none")
+    pieces = []
+    for key, label in labels.items():
+        if t[key]:
+            value = f"'{t[key].strip(chr(39) + '“”')}'" if key == "l" else t[key]
+            pieces.append(
+                (f"{label} {value}" if key == "l" else f"{label}: {value}")
+                if show
+                else t[key]
+            )
+    return ("; " if show else ", ").join(pieces) or (t[1] or None)
+
+
+@template("korean", "coréen", "ko-hhrm", "koreanisch", "lang-ko", "kor", "koS", "кор")
+def korean(t: Template) -> str | None:
+    hangul, hanja = t.first("hangul", 1), t.first("hanja", 2)
+    roman = t.first("rr", 3, "mr", 4)
+    labels = {"en": ("Korean: ", "Hanja: ", "RR: ")}.get(
+        t.language, ("Hangul: ", "Hanja: ", "")
+    )
+    if t["labels"] == "no":
+        labels = ("", "", "")
+    return (
+        "; ".join(
+            label + value
+            for label, value in zip(labels, (hangul, hanja, roman), strict=True)
+            if value
+        )
+        or None
+    )
+
+
+@template("hn", "hán nôm", "vi-nom", "vie")
+def han_nom(t: Template) -> str | None:
+    labels = {"ch": "chữ Hán", "hn": "chữ Nôm", "n": "chữ Nôm", "qn": "chữ Quốc ngữ"}
+    return (
+        "; ".join(f"{label}: {t[key]}" for key, label in labels.items() if t[key])
+        or t[1]
+        or None
+    )
+
+
+@template("nôm", "nom", language="vi")
+def nom(t: Template) -> str | None:
+    return f"chữ Nôm: {t[1]}" if t[1] else None
+
+
+@template(
+    "lit",
+    "literal translation",
+    "literally",
+    "literal",
+    "lit.",
+    "nghĩa đen",
+    "trans",
+    "gloss",
+    "meaning",
+    "translation of",
+)
+def literally(t: Template) -> str | None:
+    if not t[1]:
+        return None
+    meanings = " or ".join(f"'{value}'" for value in t.positional() if value)
+    return (
+        meanings
+        if t.name.lower() == "gloss"
+        else f"{_WORDS.get(t.language, _WORDS['en'])[1]}{meanings}"
+    )
+
+
+_NO_SOUND = {
+    "icon",
+    "audio",
+    "pron",
+    "lang",
+    "also",
+    "us",
+    "uk",
+    "local",
+    "uklang",
+    "uslang",
+    "pronunciation",
+    "ipa",
+    "локальна вимова",
+}
+_PAUSES = {"_": " ", "-": "-", ",": ", ", "...": "…"}
+_SOUNDS = {
+    "@": "ə",
+    "A:": "ɑː",
+    "ae": "æ",
+    "S": "ʃ",
+    "Z": "ʒ",
+    "T": "θ",
+    "D": "ð",
+    "N": "ŋ",
+    "tS": "tʃ",
+    "dZ": "dʒ",
+    "I": "ɪ",
+    "E": "ɛ",
+    "V": "ʌ",
+    "O:": "ɔː",
+    "U": "ʊ",
+    "i:": "iː",
+    "u:": "uː",
+}
+
+
+@template("ipac-*", "ipac", "ipa-en-seg", "afi-en")
+def ipa_segments(t: Template) -> str | None:
+    """`{{IPAc-en|æ|l|ˈ|b|iː|d|oʊ}}` → /ælˈbiːdoʊ/."""
+    sounds, label = [], ""
+    for value in t.positional():
+        if value.lower() in _NO_SOUND and len(value) > 1:
+            label = {"us": "US: ", "uk": "UK: ", "also": "also "}.get(
+                value.lower(), label
+            )
+        else:
+            sounds.append(_PAUSES.get(value, _SOUNDS.get(value, value)))
+    text = "".join(sounds)
+    return f"{label}/{text}/" if text.strip() else None
+
+
+@template(
+    "ipa",
+    "ipa-all",
+    "мфа-всі",
+    "ipa2",
+    "ipa-text",
+    "ipa-*",
+    "мфа-*",
+    "ipalink",
+    "мфа2",
+    "ipa3",
+    "afi",
+    "api",
+    "ipa notice",
+)
+def ipa(t: Template) -> str | None:
+    name = t.name.lower()
+    text = t[1]
+    if (
+        name in ("ipa", "ipa-text", "api", "afi")
+        and t[2]
+        and re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)*", text)
+    ):
+        text = f"[{t[2].strip('[]/')}]"
+    if not text:
+        return None
+    return (
+        text
+        if text[0] in "[/⟨" or name in ("ipa", "ipa2", "ipa-text", "api", "δφα")
+        else f"&#91;{text}&#93;"
+    )
+
+
+@template("ipablink", "ipa link", "ipabracket", "мфа в дужках")
+def ipa_brackets(t: Template) -> str | None:
+    return f"&#91;{t[1]}&#93;" if t[1] else None
+
+
+@template("ipaslink", "ipa slash", "ipas", "pron")
+def ipa_slashes(t: Template) -> str | None:
+    return f"/{t[1].strip('/')}/" if t[1] else None
+
+
+@template("audio-ipa", "audio ipa", "ipa audio", "ipaaudio", "audio2", "pron-audio")
+def audio_ipa(t: Template) -> str | None:
+    return t.first(2, 1)
+
+
+@template(
+    "audio",
+    "listen inline",
+    "pronunciation",
+    "écouter",
+    "âm thanh",
+    "sound",
+    "вимова аудіо",
+    "gesprochen",
+    "audio genre",
+)
+def audio(t: Template) -> str:
+    return t[2]
+
+
+@template("respell", "respelling", "usdict", "h-respell", "pronunciation respelling")
+def respell(t: Template) -> str | None:
+    """`{{respell|ASS|kee}}` → ASS-kee."""
+    text = "-".join(filter(None, t.positional()))
+    return re.sub(r"-?_-?", " ", text).replace("-,-", ", ") or None
+
+
+@template("linktext", "lt", "wikt", "linktext2")
+def linktext(t: Template) -> str | None:
+    return t["pref"] + "".join(t.positional()) + t["suff"] or None
+
+
+@template("lang-vi-nom", "vi-full")
+def vietnamese(t: Template) -> str | None:
+    return t[1] or None
+
+
+@template("script/hebrew", "hebrew", "lang-he-n", "script/arabic", "semxlit", "ayn")
+def in_script(t: Template) -> str | None:
+    return t[1] or None

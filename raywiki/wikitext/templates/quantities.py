@@ -1,0 +1,368 @@
+"""Numbers, fractions, powers, money and formulas."""
+
+from __future__ import annotations
+
+import re
+
+from raywiki.wikitext.numbers import (
+    format_number,
+    parse_number,
+    plain_number,
+    round_half_up,
+    superscript,
+)
+from raywiki.wikitext.registry import Template, template
+
+
+def _number(t: Template, text: str) -> str:
+    value = re.sub(r"(?<=\d)[,  ](?=\d{3})", "", text)
+    return (
+        format_number(value, t.page.site.numbers)
+        if re.fullmatch(r"[-+−]?\d*\.?\d+(?:\(\d+\))?", value)
+        else text
+    )
+
+
+def _minus(text: str) -> str:
+    return "−" + text[1:] if text.startswith("-") else text
+
+
+@template("formatnum template", "formatnum", "nts", "number table sorting", "nombre", "nb", "num", "number", "ntsq", "numsort", "decimals", "format number", "fnum", "fn", "fmtn",
+          "formatnumber", "число", "number format", "форматне число", "comma", "commas", "format num", "fmn")  # fmt: skip
+def number(t: Template) -> str | None:
+    unit = f" {t[2]}" if t[2] and t.name.lower() in ("nombre", "nb") else ""
+    return _minus(_number(t, t[1])) + unit if t[1] else None
+
+
+@template("val", "value", "measurement")
+def val(t: Template) -> str | None:
+    """`{{val|6.241|e=18|u=m}}` → 6.241×10¹⁸ m; `{{val|1.2|0.1}}` → 1.2±0.1."""
+    main = t[1]
+    if not main and not t["e"]:
+        return None
+    text = _minus(_number(t, main)) if main else ""
+    if t[2] and t[3] and t[3][0] in "-−":
+        text += f"+{t[2].lstrip('+')}−{t[3].lstrip('-−')}"
+    elif t[2] in ("-", "–", "to", "and", "or", "x", "×", "by", "/") and t[3]:
+        word = {"-": "–", "–": "–", "x": " × ", "×": " × ", "/": "/"}.get(
+            t[2], f" {t[2]} "
+        )
+        text += word + _number(t, t[3])
+    elif t[2]:
+        text += f"±{_number(t, t[2].lstrip('±'))}"
+    exponent = t["e"]
+    if exponent:
+        if t[2] and main:
+            text = f"({text})"
+        text += ("×" if main else "") + "10" + superscript(exponent)
+    unit = t.first("u", "ul", "up", "upl")
+    if unit:
+        text += (
+            ("" if unit[0] in "%°′″" else " ")
+            + _unit(unit)
+            + (
+                f"/{_unit(t.first('up', 'upl'))}"
+                if t.first("up", "upl") and t.first("u", "ul")
+                else ""
+            )
+        )
+    return t["p"] + text + t["s"]
+
+
+def _unit(unit: str) -> str:
+    unit = unit.replace(".", "⋅") if re.fullmatch(r"[A-Za-zμ.\d/+-]+", unit) else unit
+    return re.sub(
+        r"(?<=[A-Za-zμ])([-−+]?\d+)", lambda match: superscript(match[1]), unit
+    )
+
+
+@template("e", "e2", "times ten", "sn")
+def times_power(t: Template) -> str | None:
+    power = t[1].replace("–", "-").replace("−", "-")
+    if t.name.strip().lower() == "sn" and t[2]:
+        return f"{t[1]}×10<sup>{t[2]}</sup>"
+    return (
+        f"×10{superscript(power)}"
+        if re.fullmatch(r"[-+]?\d+", power)
+        else f"×10<sup>{t[1]}</sup>"
+        if t[1]
+        else None
+    )
+
+
+@template("10^", "10^n", "power of ten", "pow10")
+def power_of_ten(t: Template) -> str | None:
+    return f"10{superscript(t[1])}" if t[1] else None
+
+
+@template("frac", "fraction", "frac2", "fract", "fracn")
+def frac(t: Template) -> str | None:
+    """`{{frac|2|1|3}}` → 2 1⁄3; one argument is the part below 1."""
+    parts = [part for part in t.positional() if part][:3]
+    if len(parts) == 3:
+        return f"{parts[0]} {parts[1]}⁄{parts[2]}"
+    if len(parts) == 2:
+        return f"{parts[0]}⁄{parts[1]}"
+    return f"1⁄{parts[0]}" if parts else None
+
+
+@template("sfrac", "sfrac/ipa", "bruch", "stack fraction", "intfrac")
+def sfrac(t: Template) -> str | None:
+    parts = [part for part in t.positional() if part][:3]
+    if not parts:
+        return None
+    whole, above, below = (
+        ["", "1", *parts]
+        if len(parts) == 1
+        else ["", *parts]
+        if len(parts) == 2
+        else parts
+    )[-3:]
+    return f"{whole} {_grouped(above)}/{_grouped(below)}".strip()
+
+
+def _grouped(text: str) -> str:
+    return f"({text})" if re.search(r"\s|[+−]", text.strip()) else text
+
+
+@template("sqrt", "radic", "surd", "root")
+def root(t: Template) -> str | None:
+    index = {"3": "∛", "4": "∜"}.get(t[2], "√")
+    return (
+        index + (t[1] if re.fullmatch(r"\w*", t[1]) else f"({t[1]})") if t[1] else None
+    )
+
+
+@template("abs", "absolute value", "mabs")
+def absolute(t: Template) -> str | None:
+    return f"&#124;{t[1]}&#124;" if t[1] else None
+
+
+@template("gaps", "digits", "num gaps", "числове групування")
+def gaps(t: Template) -> str | None:
+    joint = (
+        t.page.site.numbers.thousands if t.page.site.numbers.thousands.strip() else " "
+    )
+    return (joint if joint == " " else " ").join(filter(None, t.positional())) + t[
+        "e"
+    ] or None
+
+
+@template("rnd", "round", "rounddown", "roundup")
+def rounded(t: Template) -> str | None:
+    value, digits = parse_number(t[1]), t[2].replace("−", "-")
+    if value is None:
+        return t[1] or None
+    places = int(digits) if re.fullmatch(r"-?\d{1,2}", digits) else 0
+    return ("−" if value < 0 else "") + format_number(
+        round_half_up(abs(value), places), t.page.site.numbers
+    )
+
+
+@template("percentage", "pct", "percent", "percent-done", "відсоток")
+def percentage(t: Template) -> str | None:
+    part, whole = parse_number(t[1]), parse_number(t[2])
+    if part is None or not whole:
+        return f"{t[1]}%" if t[1] else None
+    places = int(t[3]) if t[3].isdigit() else 0
+    return (
+        format_number(
+            round_half_up(abs(100 * part / whole), min(places, 9)), t.page.site.numbers
+        )
+        + "%"
+    )
+
+
+@template("sum", "add", "plus")
+def total(t: Template) -> str | None:
+    values = [parse_number(value) for value in t.positional()]
+    return (
+        plain_number(sum(value for value in values if value is not None))
+        if values and None not in values
+        else None
+    )
+
+
+@template(
+    "increase",
+    "decrease",
+    "steady",
+    "gain",
+    "loss",
+    "profit",
+    "increasenegative",
+    "decreasepositive",
+    "up",
+    "down",
+    "nochange",
+    "зростання",
+    "падіння",
+)
+def change(t: Template) -> str:
+    sign = {
+        "increase": "▲",
+        "gain": "▲",
+        "profit": "▲",
+        "up": "▲",
+        "increasenegative": "▲",
+        "зростання": "▲",
+        "steady": "",
+        "nochange": "",
+    }
+    return sign.get(t.name.lower(), "▼") + t[1]
+
+
+_MONEY = {
+    "us$": "US$", "usd": "US$", "$": "$", "us dollar": "US$", "a$": "A$", "aud": "A$", "au$": "A$", "c$": "C$", "cad": "CA$", "ca$": "CA$", "nzd": "NZ$", "nz$": "NZ$",
+    "hk$": "HK$", "hkd": "HK$", "s$": "S$", "sgd": "S$", "gbp": "£", "£": "£", "pound sterling": "£", "€": "€", "eur": "€", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "rmb": "CN¥",
+    "inr": "₹", "rupee": "₹", "indian rupee": "₹", "inrconvert": "₹", "krw": "₩", "rub": "₽", "uah": "₴", "php": "₱", "vnd": "₫", "ngn": "₦", "chf": "CHF ", "sek": "SEK ", "nok": "NOK ", "dkk": "DKK ", "brl": "R$",
+    "peso": "₱", "philippine peso": "₱", "ils": "₪", "turkish lira": "₺", "try": "₺", "pln": "PLN ", "mxn": "MX$", "zar": "R", "usdcny": "US$", "nt$": "NT$", "twd": "NT$", "₹": "₹", "₱": "₱", "₩": "₩", "₽": "₽",
+}  # fmt: skip
+
+
+@template(*_MONEY)
+def money(t: Template) -> str:
+    sign = _MONEY[" ".join(t.name.lower().split())]
+    return sign + _number(t, t[1]) if t[1] else sign.strip()
+
+
+@template("currency", "money", "fxconvert")
+def currency(t: Template) -> str | None:
+    return _MONEY.get(t[2].lower(), f"{t[2]} ") + _number(t, t[1]) if t[1] else None
+
+
+@template("chem", "chem/atom", "chemf", "chem formula")
+def chem(t: Template) -> str | None:
+    """`{{chem|SO|4|2-}}` → SO4²⁻, `{{chem|3|He}}` → ³He."""
+    pieces = [piece.replace("''", "") for piece in t.positional()]
+    text = ""
+    for i, piece in enumerate(pieces):
+        charge = re.fullmatch(r"(\d*)([+\-−–])", piece)
+        if charge and (i or charge[1]):
+            text += superscript(charge[1] + charge[2].replace("–", "-"))
+        elif piece.isdigit() and not text and i + 1 < len(pieces):
+            text += superscript(piece)
+        else:
+            text += piece
+    return text or None
+
+
+@template("chem2", "chem name")
+def chem2(t: Template) -> str | None:
+    text = re.sub(r"\((\d*[+\-−])\)", lambda match: superscript(match[1]), t[1])
+    text = re.sub(
+        r"(?<=[A-Za-z\d)\]])([+\-−])(?=$|\s)", lambda match: superscript(match[1]), text
+    )
+    return re.sub(r"\s*->\s*", " → ", text).replace("*", "·") or None
+
+
+@template(
+    "nuclide",
+    "isotope",
+    "physicsparticle",
+    "subatomicparticle",
+    "subatomic particle",
+    "nuclide2",
+)
+def nuclide(t: Template) -> str | None:
+    if t.name.lower().startswith("subatomic"):
+        return t.first("link", 1) or None
+    if t.name.lower() == "physicsparticle":
+        return t[1] + superscript(t["TR"]) + t["BR"] if t[1] else None
+    if t[3] or (t[2] and t[2].isdigit()):
+        return superscript(t[2]) + t.first(1)
+    symbols = _ELEMENTS.get(t[1].lower(), t[1])
+    return superscript(t[2]) + symbols if t[1] else None
+
+
+_ELEMENTS = {
+    "hydrogen": "H", "helium": "He", "lithium": "Li", "beryllium": "Be", "boron": "B", "carbon": "C", "nitrogen": "N", "oxygen": "O", "fluorine": "F", "neon": "Ne", "sodium": "Na",
+    "magnesium": "Mg", "aluminium": "Al", "silicon": "Si", "phosphorus": "P", "sulfur": "S", "chlorine": "Cl", "argon": "Ar", "potassium": "K", "calcium": "Ca", "iron": "Fe",
+    "copper": "Cu", "zinc": "Zn", "silver": "Ag", "gold": "Au", "mercury": "Hg", "lead": "Pb", "uranium": "U", "plutonium": "Pu", "co2": "CO2", "h2o": "H2O", "o2": "O2", "n2": "N2",
+    "carbon dioxide": "CO2", "ch4": "CH4", "nox": "NOx", "nh3": "NH3", "ozone": "O3", "so2": "SO2", "water": "H2O",
+}  # fmt: skip
+
+
+@template(
+    *(
+        name
+        for name in _ELEMENTS
+        if name not in ("lead", "water", "gold", "silver", "mercury", "iron")
+    )
+)
+def element(t: Template) -> str | None:
+    return _ELEMENTS[t.name.lower()] + t[1]
+
+
+@template(
+    "coord",
+    "coor",
+    "coordinates",
+    "coord dms",
+    "coor d",
+    "coor dm",
+    "coor dms",
+    "coor title dms",
+    "coor at dms",
+)
+def coord(t: Template) -> str:
+    """Degrees as shown; those that stand beside the title show nothing in the text."""
+    if (
+        "inline" not in t["display"]
+        and "title" in t["display"]
+        or t["display"] == "t"
+        or "title" in t.name.lower()
+    ):
+        return ""
+    args = t.positional()
+    for size in (4, 3, 2):
+        south, east = args[:size], args[size : 2 * size]
+        if (
+            len(east) == size
+            and re.fullmatch(r"[NS]", south[-1])
+            and re.fullmatch(r"[EWO]", east[-1])
+        ):
+            return f"{_angle(south)} {_angle(east)}"
+    if len(args) >= 2 and all(
+        re.fullmatch(r"[-−]?\d+(?:\.\d+)?", value) for value in args[:2]
+    ):
+        north, east_ = (value.replace("−", "-") for value in args[:2])
+        return f"{north.lstrip('-')}°{'S' if north[0] == '-' else 'N'} {east_.lstrip('-')}°{'W' if east_[0] == '-' else 'E'}"
+    return ""
+
+
+def _angle(parts: list[str]) -> str:
+    return (
+        "".join(value + mark for value, mark in zip(parts[:-1], "°′″", strict=False))
+        + parts[-1]
+    )
+
+
+@template("rating", "stars", "rating-5", "rating-10")
+def rating(t: Template) -> str | None:
+    return f"{t[1]}/{t[2] or '5'}" if t[1] else None
+
+
+@template("ordinal", "ord", "nth")
+def ordinal(t: Template) -> str | None:
+    if not t[1].isdigit():
+        return t[1] or None
+    value = int(t[1])
+    ending = (
+        "th"
+        if 10 <= value % 100 <= 20
+        else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+    )
+    return f"{t[1]}{ending if t.language in ('en', 'simple') else '.'}"
+
+
+@template("overline", "overbar")
+def overline(t: Template) -> str | None:
+    return t[1] or None
+
+
+@template("su", "tmath", "bigmath")
+def tmath(t: Template) -> str | None:
+    if t.name.lower() == "tmath":
+        return t.page.keep(f"${t[1]}$") if t[1] else None
+    return f"<sup>{t['p']}</sup>{t['b']}" if t["p"] or t["b"] else t[1] or None

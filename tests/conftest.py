@@ -1,0 +1,148 @@
+"""Shared by all tests: where real dump parts lie, the sample wiki, and one Ray head for the whole session."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in the same order, whatever the machine
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real dump parts beside the repository; tests that use it are skipped where it is missing."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("needs the real dump parts in ../shared/data")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def gpt2_vocabulary() -> Path:
+    """Folder with GPT-2's vocabulary files; set TIKTOKEN_CACHE_DIR to it."""
+    if not (SHARED / "tiktoken").is_dir():
+        pytest.skip("needs GPT-2's vocabulary in ../shared/tiktoken")
+    return SHARED / "tiktoken"
+
+
+@pytest.fixture(scope="session")
+def sample_parts(tmp_path_factory) -> list[Path]:
+    """The three dump parts of the built-in sample wiki."""
+    import raywiki as rw
+
+    return rw.write_sample_wiki(tmp_path_factory.mktemp("sample"))
+
+
+@dataclass(frozen=True)
+class Head:
+    """A Ray head of this test session: `environment` is what a process needs to reach it."""
+
+    dashboard: str
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def ray_head() -> Iterator[Head]:
+    """Start a Ray head with a token of its own; stop all of its processes at the end, and nobody else's."""
+    folder = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # short: Ray's socket paths have a limit
+    port, dashboard_port = _free_ports(2)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    command = [
+        Path(sys.executable).with_name("ray"),
+        "start",
+        "--head",
+        "--block",
+        f"--port={port}",
+        f"--temp-dir={folder}",
+    ]
+    command += [f"--dashboard-port={dashboard_port}", "--dashboard-agent-listen-port=0", "--node-ip-address=127.0.0.1"]
+    command += ["--num-cpus=2", f"--object-store-memory={300 << 20}", "--disable-usage-stats"]
+    clean = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    with open(f"{folder}/head.log", "wb") as log:
+        head = subprocess.Popen(command, env={**clean, **token}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        dashboard = f"http://127.0.0.1:{dashboard_port}"
+        _wait_for(dashboard, head, Path(folder, "head.log"))
+        yield Head(dashboard, {**token, "RAY_ADDRESS": f"127.0.0.1:{port}"})
+    finally:
+        _kill_all(folder)
+        head.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def ray_session(ray_head) -> Iterator[Head]:
+    """This process connected to the head: verbs that a test calls use it."""
+    import ray
+
+    from raywiki.engine import cluster
+
+    saved = dict(os.environ)
+    os.environ.update(ray_head.environment)
+    cluster.start()
+    yield ray_head
+    ray.shutdown()
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+@pytest.fixture
+def command(ray_head):
+    """Run the `raywiki` command in a process of its own against the session's Ray; returns the finished process."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "raywiki.cli", *map(str, arguments)],
+            env={**os.environ, **ray_head.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(f"{url}/api/version", timeout=1)
+            return
+        except urllib.error.HTTPError:
+            return  # it answers: without the token it says 401
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+    raise AssertionError(f"the Ray head did not start: {log.read_text()}")
+
+
+def _kill_all(folder: str) -> None:
+    """Kill every process whose command line names this head's folder."""
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            if folder.encode() in (proc / "cmdline").read_bytes():
+                os.kill(int(proc.name), signal.SIGKILL)
+        except (OSError, ValueError):
+            continue

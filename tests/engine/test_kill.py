@@ -1,0 +1,117 @@
+"""kill -9 of the driver in the middle of each verb: the same command again ends in what an undisturbed run ends in."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import raywiki as rw
+from raywiki.corpus import Corpus, digest_of
+
+TRAIN = [
+    "--run",
+    "r1",
+    "--size",
+    "nano",
+    "--steps",
+    "60",
+    "--batch-size",
+    "2",
+    "--seq-len",
+    "64",
+    "--total-batch-size",
+    "128",
+]
+TRAIN += ["--checkpoint-every", "5", "--eval-every", "30", "--device", "cpu", "--num-workers", "1"]
+TABLES = {"extract": "articles", "curate": "decisions", "tokenize": "tokens/encoding=small", "train": "runs"}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, sample_parts, ray_session) -> Path:
+    """A corpus of two sample parts that nothing happened to, trained for 60 steps."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    corpus = folder / "corpus"
+    rw.extract(corpus, sample_parts[:2])
+    rw.curate(corpus, min_chars=300)
+    rw.train_tokenizer(corpus, to=str(folder / "small.json"), vocab_size=512)
+    rw.tokenize(corpus, str(folder / "small.json"), val_fraction=0.05)
+    ray_env = ray_session.environment
+    subprocess.run([*cli("train", corpus), *TRAIN], env={**os.environ, **ray_env}, check=True, capture_output=True)
+    return corpus
+
+
+def cli(verb: str, corpus: Path) -> list[str]:
+    return [sys.executable, "-m", "raywiki.cli", verb, str(corpus)]
+
+
+def arguments(verb: str, parts: list[Path], folder: Path) -> list[str]:
+    return {
+        "extract": [str(part) for part in parts[:2]],
+        "curate": ["--min-chars", "300"],
+        "tokenize": ["--encoding", str(folder / "small.json"), "--val-fraction", "0.05"],
+        "train": TRAIN,
+    }[verb]
+
+
+def state(corpus: Path, verb: str) -> dict[str, str]:
+    """Digest of every part that the verb commits; for train, of the weights and of the metrics that count."""
+    if verb != "train":
+        return {part: manifest.digest for part, manifest in Corpus(corpus).manifests(TABLES[verb]).items()}
+    return run_state(corpus / "runs" / "r1")
+
+
+def run_state(run: Path) -> dict[str, str]:
+    from raywiki.training.checkpoint import load_checkpoint, model_digest
+
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    losses = [[record["step"], record.get("train_loss"), record.get("val_loss")] for record in records]
+    return {"weights": model_digest(load_checkpoint(run / "checkpoints").model), "losses": digest_of(losses)}
+
+
+def begun(corpus: Path, verb: str) -> bool:
+    """Whether a verb has written something but not all."""
+    if verb == "train":
+        return (corpus / "runs/r1/checkpoints/LATEST").exists()
+    folder = corpus / {"curate": "signatures"}.get(verb, TABLES[verb])
+    return any(folder.glob("part=*/*"))
+
+
+@pytest.mark.parametrize("verb", ["extract", "curate", "tokenize", "train"])
+def test_the_rerun_completes(verb, undisturbed, sample_parts, ray_head, tmp_path):
+    corpus = tmp_path / "corpus"
+    made = {
+        "extract": [],
+        "curate": ["signatures", "decisions", "tokens", "runs"],
+        "tokenize": ["tokens", "runs"],
+        "train": ["runs"],
+    }
+    if verb != "extract":
+        shutil.copytree(undisturbed, corpus, ignore=shutil.ignore_patterns(*made[verb]))
+    environment = {**os.environ, **ray_head.environment}
+    command = [*cli(verb, corpus), *arguments(verb, sample_parts, undisturbed.parent)]
+    driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not begun(corpus, verb):
+        assert driver.poll() is None, driver.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    os.kill(driver.pid, signal.SIGKILL)
+    assert driver.wait() == -signal.SIGKILL
+    driver.stderr.close()
+    expected = state(undisturbed, verb)
+    if verb != "train":
+        assert len(state(corpus, verb)) < len(expected), "the kill came too late to test anything"
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert state(corpus, verb) == expected
+    again = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert "nothing to do" in again.stdout

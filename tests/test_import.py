@@ -1,0 +1,54 @@
+"""Importing raywiki costs nothing and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import raywiki
+
+PROBE = """
+import json, logging, os, sys, threading
+def state():
+    return dict(os.environ), list(logging.root.handlers), list(logging.root.manager.loggerDict), threading.active_count()
+before = state()
+import raywiki
+after = state()
+heavy = [name for name in ("ray", "torch", "polars", "pyarrow", "numpy", "tiktoken", "fsspec") if name in sys.modules]
+print(json.dumps([before == after, heavy]))
+"""
+
+
+def test_import_changes_nothing_and_loads_nothing_heavy():
+    printed = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=True)
+    assert json.loads(printed.stdout) == [True, []]
+    assert printed.stderr == ""
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in raywiki.__all__:
+        value = getattr(raywiki, name)
+        assert name == "__version__" or value.__doc__, name
+
+
+def test_training_loads_without_ray_and_polars():
+    """A machine that only trains has neither."""
+    probe = (
+        "import sys; sys.modules['ray'] = sys.modules['polars'] = None\n"
+        "import pkgutil, importlib, raywiki.training\n"
+        "for module in pkgutil.iter_modules(raywiki.training.__path__):\n"
+        "    importlib.import_module('raywiki.training.' + module.name)\n"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True)
+
+
+def test_help_does_not_load_the_library():
+    probe = (
+        "import sys, raywiki.cli\n"
+        "try: raywiki.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('ray', 'torch', 'polars', 'pyarrow') if name in sys.modules], file=sys.stderr)\n"
+    )
+    printed = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert printed.stderr.strip() == "[]"

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from training_corner import END
+
+from raywiki.training.checkpoint import find_checkpoint, model_digest
+from raywiki.training.config import GPTConfig
+from raywiki.training.model import build_model
+from raywiki.training.sampling import generate, load_model
+
+
+@pytest.fixture
+def model():
+    return build_model(GPTConfig(vocab_size=61, seq_len=12, n_layer=2, n_head=2, n_embd=16), seed=1).eval()
+
+
+def test_the_same_for_the_same_seed(model):
+    first = list(generate(model, [1, 2], max_tokens=40, seed=7))
+    assert first == list(generate(model, [1, 2], max_tokens=40, seed=7))
+    assert first != list(generate(model, [1, 2], max_tokens=40, seed=8))
+    assert len(first) == 40
+
+
+def test_the_processes_generator_is_left_alone(model):
+    before = torch.get_rng_state()
+    list(generate(model, [1], max_tokens=5))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_padded_ids_are_never_drawn(model):
+    with torch.no_grad():
+        model.tokens.weight[61:] = 50 * model.tokens.weight[:61].mean(0).sign()  # as likely as can be
+    drawn = list(generate(model, [1], max_tokens=300, temperature=5.0, top_k=None))
+    assert max(drawn) < 61
+    assert len(set(drawn)) > 40
+
+
+def test_temperature_0_takes_the_likeliest(model):
+    drawn = list(generate(model, [1, 2, 3], max_tokens=9, temperature=0))
+    text = [1, 2, 3]
+    for token in drawn:
+        assert token == model(torch.tensor([text]))[0, -1, :61].argmax()
+        text.append(token)
+
+
+def test_top_1_is_temperature_0(model):
+    options = {"max_tokens": 30}
+    assert list(generate(model, [3], top_k=1, **options)) == list(generate(model, [3], temperature=0, **options))
+
+
+def test_texts_longer_than_the_model_sees(model):
+    drawn = list(generate(model, list(range(30)), max_tokens=50, temperature=0))
+    assert len(drawn) == 50
+    assert drawn[0] == model(torch.tensor([list(range(18, 30))]))[0, -1, :61].argmax()  # its last 12 ids
+    text = [*range(24, 30), drawn[0]]  # then it goes on from its last half
+    assert drawn[1] == model(torch.tensor([text[-6:]]))[0, -1, :61].argmax()
+
+
+def test_it_ends_before_the_stop_id(model):
+    drawn = list(generate(model, [1], max_tokens=200, seed=3))
+    stop = drawn[20]
+    assert list(generate(model, [1], max_tokens=200, seed=3, stop=stop)) == drawn[: drawn.index(stop)]
+    assert list(generate(model, [1], max_tokens=0)) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "sentence"),
+    [
+        ([], {}, "the prompt has no token"),
+        ([61], {}, "the prompt has ids outside the vocabulary of 61"),
+        ([1], {"max_tokens": -1}, "max_tokens=-1"),
+        ([1], {"temperature": -0.5}, r"max_tokens=200, temperature=-0\.5"),
+        ([1], {"top_k": 0}, "max_tokens=200, temperature=0.8, top_k=0 make no sense"),
+    ],
+)
+def test_requests_that_make_no_sense(model, prompt, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        generate(model, prompt, **options)
+
+
+def test_a_trained_run_is_loaded(corner, text):
+    corner.add("a", text)
+    corner.train(plan={"steps": 3})
+    model, config, step = load_model(corner.run_folder())
+    assert (step, config.encoding, model.training) == (3, "bytes", False)
+    saved = torch.load(find_checkpoint(corner.run_folder() / "checkpoints").folder / "model.pt", weights_only=True)
+    assert model_digest(model.cpu().state_dict()) == model_digest(saved)
+    assert len(list(generate(model, [END], max_tokens=20))) == 20
+
+
+def test_no_such_run_and_no_checkpoint(corner, text, tmp_path):
+    with pytest.raises(ValueError, match="there is no run r9 in"):
+        load_model(corner.run_folder("r9"))
+    corner.add("a", text)
+    with pytest.raises(ValueError, match="batch_size=0"):
+        corner.train(batch_size=0)
+    with pytest.raises(ValueError, match="run r1 has no whole checkpoint yet: train it first"):
+        load_model(corner.run_folder())
