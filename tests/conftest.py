@@ -22,6 +22,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in the same order, whatever the machine
+# Ray reads its token when it is imported, so it must be there before any test imports it.
+TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+os.environ.update(TOKEN)
+os.environ.pop("RAY_ADDRESS", None)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +65,6 @@ def ray_head() -> Iterator[Head]:
     """Start a Ray head with a token of its own; stop all of its processes at the end, and nobody else's."""
     folder = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # short: Ray's socket paths have a limit
     port, dashboard_port = _free_ports(2)
-    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     command = [
         Path(sys.executable).with_name("ray"),
         "start",
@@ -72,13 +75,12 @@ def ray_head() -> Iterator[Head]:
     ]
     command += [f"--dashboard-port={dashboard_port}", "--dashboard-agent-listen-port=0", "--node-ip-address=127.0.0.1"]
     command += ["--num-cpus=2", f"--object-store-memory={300 << 20}", "--disable-usage-stats"]
-    clean = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     with open(f"{folder}/head.log", "wb") as log:
-        head = subprocess.Popen(command, env={**clean, **token}, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        head = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         dashboard = f"http://127.0.0.1:{dashboard_port}"
         _wait_for(dashboard, head, Path(folder, "head.log"))
-        yield Head(dashboard, {**token, "RAY_ADDRESS": f"127.0.0.1:{port}"})
+        yield Head(dashboard, {**TOKEN, "RAY_ADDRESS": f"127.0.0.1:{port}"})
     finally:
         _kill_all(folder)
         head.wait()
@@ -92,13 +94,11 @@ def ray_session(ray_head) -> Iterator[Head]:
 
     from raywiki.engine import cluster
 
-    saved = dict(os.environ)
     os.environ.update(ray_head.environment)
     cluster.start()
     yield ray_head
     ray.shutdown()
-    os.environ.clear()
-    os.environ.update(saved)
+    os.environ.pop("RAY_ADDRESS")
 
 
 @pytest.fixture

@@ -193,9 +193,7 @@ def test_a_full_disk_commits_nothing(tmp_path):
     corpus = Corpus(tmp_path / "corpus")
     real_open = corpus.fs.open
     # /dev/full fails every write as a full disk does
-    corpus.fs.open = lambda path, mode="rb", **kw: (
-        open("/dev/full", "wb", buffering=0) if "w" in mode else real_open(path, mode, **kw)
-    )
+    corpus.fs.open = lambda path, mode="rb", **kw: open("/dev/full", "wb", buffering=0)  # noqa: SIM115 if "w" in mode else real_open(path, mode, **kw)
     try:
         with pytest.raises(OSError, match="No space left"):
             corpus.write_shard("signatures/part=p1", "s.parquet", [rows(1)], SCHEMA)

@@ -164,7 +164,7 @@ def _own_values(articles: pl.LazyFrame, rule: Rule, page_ids: pl.Series) -> pl.S
         # On no rows, an expression that gives one value for all shows itself even if there is but one article.
         empty = articles.limit(0).select(rule.passes).collect()
         values = articles.select(rule.passes).collect(engine="streaming")
-    except pl.exceptions.PolarsError as error:
+    except Exception as error:  # Polars' own errors, and whatever a Python function inside the expression raises
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(f"rule {rule.name!r} cannot be evaluated: {reason}") from error
     if values.width != 1 or values.dtypes[0] != pl.Boolean:

@@ -56,7 +56,7 @@ def curate(
     if not articles:
         raise ValueError(f"{corpus.url} has no article to curate: run `raywiki extract {corpus.url} DUMP…` first")
     committed = corpus.manifests("decisions")
-    given = {"min_chars": min_chars, "min_words": min_words, "fraction": fraction}
+    given: dict[str, Any] = {"min_chars": min_chars, "min_words": min_words, "fraction": fraction}
     given["rules"] = None if rules is None else [_rule_name(rule) for rule in rules]
     settings = settle("decisions", [each.settings for each in committed.values()], given, DEFAULTS, overwrite)
     resolved = _resolve(settings, rules)

@@ -61,9 +61,13 @@ def extract(
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
     parts = _plan(corpus, [os.fspath(path) for path in paths], language, allow_damaged, overwrite)
     todo = [part for part in parts.values() if part.committed is None]
-    manifests, failures = [], []
+    manifests: list[Manifest] = []
+    failures: list[Exception] = []
     for outcome in _extract_parts(corpus, todo):
-        (failures if isinstance(outcome, Exception) else manifests).append(outcome)
+        if isinstance(outcome, Exception):
+            failures.append(outcome)
+        else:
+            manifests.append(outcome)
     if failures:
         raise failures[0]
     rows = [_row(part.committed, "unchanged") for part in parts.values() if part.committed is not None]
@@ -99,8 +103,9 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
     for path in paths:
         site = read_siteinfo(path)
         name = path.rstrip("/").rpartition("/")[2]
-        source = {"name": name, "bytes": split_dump(path)[-1].size, "sha256": _checked_digest(path, allow_damaged)}
-        part = by_content.get(source["sha256"]) or part_id(name, source["sha256"])
+        sha256 = _checked_digest(path, allow_damaged)
+        source = {"name": name, "bytes": split_dump(path)[-1].size, "sha256": sha256}
+        part = by_content.get(sha256) or part_id(name, sha256)
         if part in planned and planned[part].source["sha256"] != source["sha256"]:
             raise ValueError(f"{planned[part].path} and {path} are two files of the same part {part}: give one of them")
         old = committed.get(part)

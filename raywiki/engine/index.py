@@ -29,8 +29,13 @@ from raywiki.scan import iter_shard, scan_table
 from raywiki.schema import BANDS, PAIRS, SIGNATURES
 
 # What the index is made with. Fixed: an index of other settings finds other duplicates, so it would be another corpus.
-SIGNATURES_SETTINGS = {"format": curation.SIGNATURE_FORMAT, "ngram_size": 5, "num_bands": 14, "rows_per_band": 8}
-PAIRS_SETTINGS = {**SIGNATURES_SETTINGS, "threshold": 0.8, "max_bucket": 64, "max_pairs": 32}
+SIGNATURES_SETTINGS: dict[str, Any] = {
+    "format": curation.SIGNATURE_FORMAT,
+    "ngram_size": 5,
+    "num_bands": 14,
+    "rows_per_band": 8,
+}
+PAIRS_SETTINGS: dict[str, Any] = {**SIGNATURES_SETTINGS, "threshold": 0.8, "max_bucket": 64, "max_pairs": 32}
 
 BANDS_PER_RANGE = 8_000_000  # rows of the index that one Ray task joins at a time: about 1 GB at most
 ROW_GROUP = 1 << 16

@@ -38,8 +38,8 @@ def sample(
         raise ValueError(
             f"run {run} was trained with another vocabulary than the one {corpus.url} has as {config.encoding!r}: restore it"
         )
-    [ids] = encoding.encode([prompt])
-    ids = [int(each) for each in ids] or [encoding.end_of_text]
+    [encoded] = encoding.encode([prompt])
+    ids = encoded.tolist() or [encoding.end_of_text]
     written = generate(
         model, ids, max_tokens=max_tokens, temperature=temperature, top_k=top_k, seed=seed, stop=encoding.end_of_text
     )

@@ -305,7 +305,7 @@ def _stop_on_signal(stop_file: Path) -> Iterator[None]:
         stop_file.touch()
         signal.signal(number, old[number])
 
-    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    old: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

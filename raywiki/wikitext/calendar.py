@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cache
 
 _MONTHS = {
@@ -24,7 +24,7 @@ _MONTHS = {
     "tr": "Ocak Şubat Mart Nisan Mayıs Haziran Temmuz Ağustos Eylül Ekim Kasım Aralık",
     "no": "januar februar mars april mai juni juli august september oktober november desember",
     "da": "januar februar marts april maj juni juli august september oktober november december",
-    "fi": "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",
+    "fi": "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",  # noqa: E501
 }  # fmt: skip
 # A month that stands alone, where that is another form.
 _MONTHS_ALONE = {
@@ -81,9 +81,7 @@ def month_number(text: str) -> int | None:
     return _month_numbers().get(text)
 
 
-def format_date(
-    year: str, month: str, day: str, language: str, *, month_first: bool = False
-) -> str:
+def format_date(year: str, month: str, day: str, language: str, *, month_first: bool = False) -> str:
     """A date with what is known of it: year, month and year, or all three.
 
     >>> format_date("1990", "1", "7", "en"), format_date("1990", "1", "7", "en", month_first=True)
@@ -106,9 +104,7 @@ def format_date(
         values["m"] = (months(language, alone=True) or months("en"))[number - 1]
         return _MONTH_YEAR.get(language, "{m} {y}").format(**values).strip()
     if not year:
-        return (
-            "{m} {d}" if month_first else _DAY_MONTH.get(language, "{d} {m}")
-        ).format(**values)
+        return ("{m} {d}" if month_first else _DAY_MONTH.get(language, "{d} {m}")).format(**values)
     if month_first and language == "en":
         return "{m} {d}, {y}".format(**values)
     return _DAY_MONTH_YEAR.get(language, "{d} {m} {y}").format(**values)
@@ -120,13 +116,11 @@ def parse_date(text: str) -> datetime | None:
     match = re.match(r"(\d{4})-?(\d{2})-?(\d{2})", text)
     if match:
         return _moment(int(match[1]), int(match[2]), int(match[3]))
-    match = re.fullmatch(
-        r"(\d{1,2})\.? (?:de )?(\w+)(?: de)?,? (\d{3,4})", text
-    ) or re.fullmatch(r"(\w+) (\d{1,2}),? (\d{3,4})", text)
+    match = re.fullmatch(r"(\d{1,2})\.? (?:de )?(\w+)(?: de)?,? (\d{3,4})", text) or re.fullmatch(
+        r"(\w+) (\d{1,2}),? (\d{3,4})", text
+    )
     if match:
-        day, month = (
-            (match[1], match[2]) if match[1].isdigit() else (match[2], match[1])
-        )
+        day, month = (match[1], match[2]) if match[1].isdigit() else (match[2], match[1])
         number = month_number(month)
         return _moment(int(match[3]), number, int(day)) if number else None
     return None
@@ -134,7 +128,7 @@ def parse_date(text: str) -> datetime | None:
 
 def _moment(year: int, month: int, day: int) -> datetime | None:
     try:
-        return datetime(year, month, day, tzinfo=timezone.utc)
+        return datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         return None
 
@@ -147,7 +141,8 @@ def format_time(layout: str, moment: datetime, language: str) -> str:
     )
     values = {
         "Y": str(moment.year), "y": f"{moment.year % 100:02}", "n": str(moment.month), "m": f"{moment.month:02}",
-        "F": alone[moment.month - 1], "M": alone[moment.month - 1][:3], "xg": names[moment.month - 1], "j": str(moment.day),
+        "F": alone[moment.month - 1], "M": alone[moment.month - 1][:3], "xg": names[moment.month - 1],
+        "j": str(moment.day),
         "d": f"{moment.day:02}", "H": f"{moment.hour:02}", "i": f"{moment.minute:02}", "s": f"{moment.second:02}",
         "U": str(int(moment.timestamp())),
     }  # fmt: skip

@@ -24,9 +24,8 @@ from raywiki.wikitext.tables import drop_tables, markdown_tables
 from raywiki.wikitext.tags import conversion, magic_words, quotes, tags
 from raywiki.wikitext.tidy import tidy
 
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f]"
-)  # what the passes use as marks; XML 1.0 allows none of them
+_MARKS = "\x02\x03\x04\x05\x06\x07"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what the passes use as marks; XML 1.0 allows none of them
 _TOKEN = re.compile(r"\x02(\d+)\x03")
 _MARKUP = re.compile(
     r"\{\{+|\}\}+|\[\[+(?:[^\[\]|\n]*+\|)?|\]\]+|<[^<>\n]*+>|'{2,}|^[|!{][^\n]*",
@@ -43,7 +42,7 @@ class CleanText:
         categories: names of the page's categories, without the namespace, in order.
         dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
         is_disambiguation: the page only tells which pages a name may mean.
-        error: why the page could not be cleaned; `text` is then stripped of markup in the plainest way. None: all is well.
+        error: why the page could not be cleaned; `text` is then stripped of markup in the plainest way. None: all well.
     """
 
     text: str
@@ -65,7 +64,8 @@ def clean_wikitext(
 ) -> CleanText:
     """The text of a page as a reader sees it, values of inline templates included.
 
-    Takes time and memory linear in the length of any input. It never raises for what a page holds: see `CleanText.error`.
+    Takes time and memory linear in the length of any input. It never raises for what a page holds: see
+    `CleanText.error`.
 
     Args:
         wikitext: a page's source.
@@ -83,30 +83,23 @@ def clean_wikitext(
     'At 1,300 miles (2,100 km), Alabama has long waterways.'
     """
     if tables not in (None, "markdown"):
-        raise ValueError(
-            f"tables={tables!r}: give 'markdown' to keep tables, or None to leave them out"
-        )
+        raise ValueError(f"tables={tables!r}: give 'markdown' to keep tables, or None to leave them out")
     page = Page(site(language, namespaces), title, timestamp, tables, captions)
     try:
         text = _clean(wikitext, page)
-    except (
-        Exception
-    ) as error:  # whatever it is: one page, or one renderer, must not stop a dump
-        return CleanText(
-            plain_strip(wikitext), error=f"{type(error).__name__}: {error}"[:500]
-        )
+    except Exception as error:  # whatever it is: one page, or one renderer, must not stop a dump
+        return CleanText(plain_strip(wikitext), error=f"{type(error).__name__}: {error}"[:500])
     dropped = dict(page.dropped.most_common())
-    is_disambiguation = (
-        any(normalise(name) in words("disambiguation") for name in dropped)
-        or "__DISAMBIG__" in wikitext
-    )
+    is_disambiguation = any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
     return CleanText(text, page.categories, dropped, is_disambiguation)
 
 
 def _clean(text: str, page: Page) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    text = _CONTROL.sub("", text)
+    for mark in _MARKS:
+        if mark in text:
+            text = _CONTROL.sub("", text)
     if "#" in text[:100] and redirect().match(text):
         links(text, page)
         return ""
@@ -140,6 +133,4 @@ def _restore(text: str, kept: list[str]) -> str:
 
 def plain_strip(wikitext: str) -> str:
     """`wikitext` without the marks of its markup: what is left when nothing better is possible."""
-    return re.sub(
-        r"\n{3,}", "\n\n", _MARKUP.sub("", _CONTROL.sub("", wikitext))
-    ).strip()
+    return re.sub(r"\n{3,}", "\n\n", _MARKUP.sub("", _CONTROL.sub("", wikitext))).strip()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
+from html.entities import html5
 
-_ENTITY = re.compile(
-    r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});"
-)
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,31}|#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6});")
 _BLANKS = (
     "\xa0",
     "\u2009",
@@ -35,11 +35,20 @@ def decode(text: str) -> str:
     >>> decode("AT&amp;T &eacute;&#233;&#xe9; &amp;lt; &nothing;")
     'AT&T ééé &lt; &nothing;'
     """
-    return _ENTITY.sub(_decode, text) if "&" in text else text
+    if "&" not in text:
+        return text
+    return _ENTITY.sub(_decode, text.replace("&nbsp;", " "))
 
 
 def _decode(match: re.Match[str]) -> str:
-    char = html.unescape(match[0])
+    return _character(match[0])
+
+
+@lru_cache(maxsize=4096)
+def _character(entity: str) -> str:
+    if entity[1] != "#" and entity[1:] not in html5:  # html.unescape would take `&not` of `&nothing;`
+        return entity
+    char = html.unescape(entity)
     return char if char >= " " else " "
 
 

@@ -14,14 +14,10 @@ if TYPE_CHECKING:
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{([^{}]*+)\}\}\}")
-_UNCLOSED_BLOCK = re.compile(
-    r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE
-)
+_UNCLOSED_BLOCK = re.compile(r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE)
 _UNCLOSED = re.compile(r"\{\{+(?:[^{}|\n]{0,60}\|)?|\}\}+")
 
-MAX_DEPTH = (
-    60  # MediaWiki stops at 100; nobody nests so deep, and each level costs one scan
-)
+MAX_DEPTH = 60  # MediaWiki stops at 100; nobody nests so deep, and each level costs one scan
 MAX_GROWTH = 5_000_000  # characters that templates may add to a page: no bomb of templates in templates
 
 
@@ -38,11 +34,7 @@ def expand(text: str, page: Page) -> str:
             value = _function(head, rest, bar, page)
         else:
             renderer = renderers[head]
-            value = (
-                renderer(Template(head.strip(), rest if bar else "", page))
-                if renderer
-                else None
-            )
+            value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
         if value is None:
             dropped[_dropped_name(head)] += 1
             return ""
@@ -70,11 +62,7 @@ def _function(head: str, rest: str, bar: str, page: Page) -> str | None:
 
 def _template(head: str, rest: str, bar: str, page: Page) -> str | None:
     renderer = page.site.renderers[head]
-    return (
-        renderer(Template(head.strip(), rest if bar else "", page))
-        if renderer
-        else None
-    )
+    return renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
 
 
 def _dropped_name(head: str) -> str:

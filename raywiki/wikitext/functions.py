@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from raywiki.wikitext.numbers import format_number, parse_number, plain_number
-from raywiki.wikitext.registry import parse_arguments
 
 if TYPE_CHECKING:
     from raywiki.wikitext.page import Page
@@ -30,19 +29,13 @@ def function(*names: str) -> Callable[[Function], Function]:
     return register
 
 
-def call(
-    name: str, argument: str, rest: str | None, page: Page
-) -> tuple[bool, str | None]:
+def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, str | None]:
     """Whether there is a function of this name, and what it gives; None: it cannot be known here."""
-    if name in _SILENT or (
-        name.isupper() is False and name.upper() != name and name.startswith("#default")
-    ):
+    if name in _SILENT or (name.isupper() is False and name.upper() != name and name.startswith("#default")):
         return True, ""
     render = _FUNCTIONS.get(name)
     if render is not None:
-        return True, render(
-            argument.strip(), rest.split("|") if rest is not None else [], page
-        )
+        return True, render(argument.strip(), rest.split("|") if rest is not None else [], page)
     if name.startswith("#"):
         return True, None
     return False, None
@@ -206,27 +199,15 @@ def evaluate(expression: str) -> float | None:
     if rounded:
         value = evaluate(rounded[1])
         scale = 10.0 ** int(rounded[2])
-        return (
-            None
-            if value is None
-            else int(abs(value) * scale + 0.5) / scale * (1 if value >= 0 else -1)
-        )
-    if (
-        not _ARITHMETIC.fullmatch(expression.strip())
-        or "**" in expression
-        or "//" in expression
-    ):
+        return None if value is None else int(abs(value) * scale + 0.5) / scale * (1 if value >= 0 else -1)
+    if not _ARITHMETIC.fullmatch(expression.strip()) or "**" in expression or "//" in expression:
         return None
 
     def value_of(node: ast.expr) -> float:
         if isinstance(node, ast.Constant):
             return float(node.value)  # type: ignore[arg-type]
         if isinstance(node, ast.UnaryOp):
-            return (
-                -value_of(node.operand)
-                if isinstance(node.op, ast.USub)
-                else value_of(node.operand)
-            )
+            return -value_of(node.operand) if isinstance(node.op, ast.USub) else value_of(node.operand)
         if isinstance(node, ast.BinOp):
             left, right = value_of(node.left), value_of(node.right)
             operations = {
@@ -234,11 +215,7 @@ def evaluate(expression: str) -> float | None:
                 ast.Sub: left - right,
                 ast.Mult: left * right,
             }
-            return (
-                left / right
-                if isinstance(node.op, ast.Div)
-                else operations[type(node.op)]
-            )
+            return left / right if isinstance(node.op, ast.Div) else operations[type(node.op)]
         raise ValueError("no arithmetic")
 
     try:

@@ -23,7 +23,9 @@ class _Blocks:
     def add(self, kind: str, line: str) -> None:
         if self.headings:
             for _, heading in self.headings:
-                self.lines += ["", heading, ""]
+                if self.lines and self.lines[-1]:
+                    self.lines.append("")
+                self.lines += [heading, ""]
             self.headings.clear()
         elif kind != self.kind:
             self.lines.append("")
@@ -79,11 +81,7 @@ def _broken_line(line: str, blocks: _Blocks) -> None:
 def _list_item(line: str, blocks: _Blocks) -> None:
     content = line.lstrip(_MARKS + " ")
     marks = line[: len(line) - len(content)].replace(" ", "")
-    content = (
-        " ".join(content.replace(BREAK, " ").split(" ")).strip()
-        if BREAK in content
-        else content
-    )
+    content = " ".join(content.replace(BREAK, " ").split(" ")).strip() if BREAK in content else content
     if not content or not _HAS_WORD.search(content):
         return
     last = marks[-1]
@@ -107,11 +105,7 @@ def _list_item(line: str, blocks: _Blocks) -> None:
 def _restart_below(marks: str, blocks: _Blocks) -> None:
     """A new item starts the numbers of the lists inside it again."""
     if blocks.counts:
-        for other in [
-            other
-            for other in blocks.counts
-            if len(other) > len(marks) or other[: len(marks)] != marks
-        ]:
+        for other in [other for other in blocks.counts if len(other) > len(marks) or other[: len(marks)] != marks]:
             if len(other) >= len(marks):
                 del blocks.counts[other]
 

@@ -11,11 +11,11 @@ from raywiki.wikitext.sites import table, words
 
 # [[target|label]] and [[target]] without a colon in the target: nine of ten. What the groups hold is what is shown.
 _PLAIN = re.compile(r"\[\[(?:[^\[\]{}|:\n]++\|([^\[\]{}|]++)|([^\[\]{}|:\n]++))\]\]")
-_ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[(?!\[)|\](?!\]))[^\[\]]*+)*+)\]\]")
+_ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[[^\[\]\n]*+\]|\[(?!\[)|\](?!\]))[^\[\]]*+)*+)\]\]")
 _SCHEME = r"(?:(?:https?|ftps?|sftp|news|irc|ircs|git|svn|gopher|telnet|worldwind)://|//|mailto:|tel:|geo:)"
 _EXTERNAL = re.compile(
-    rf"\[\[{_SCHEME}[^\s\[\]<>]*+([^\[\]\n]*+)\]\]"
-    rf"|(?<!\[)\[{_SCHEME}[^\s\[\]<>\"]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\]",
+    rf"\[(?:\[{_SCHEME}[^\s\[\]<>]*+([^\[\]\n]*+)\]\]"
+    rf"|(?<!\[\[){_SCHEME}[^\s\[\]<>\"]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
     re.IGNORECASE,
 )
 _PIPE_TRICK = re.compile(r"^:?(?:[^:|]*:)?\s*|\s*\([^()]*\)$|,[^,]*$")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from raywiki.wikitext.sites import Site
 
@@ -30,4 +30,4 @@ class Page:
     @property
     def now(self) -> datetime:
         """The time that `{{CURRENTYEAR}}` and the like mean: when the page was last edited, else today."""
-        return self.timestamp or datetime.now(timezone.utc)
+        return self.timestamp or datetime.now(UTC)

@@ -9,18 +9,15 @@ from raywiki.wikitext.entities import decode
 from raywiki.wikitext.page import Page
 
 DROPPED = {
-    "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata", "templatestyles",
+    "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata",
+    "templatestyles",
     "inputbox", "categorytree", "dynamicpagelist", "includeonly", "chart", "style", "script", "section", "indicator",
     "phonos", "languages",
 }  # fmt: skip
 LITERAL = {"nowiki", "math", "chem", "ce", "pre", "syntaxhighlight", "source"}
 
-_OPENING = re.compile(
-    rf"<!--|<({'|'.join(sorted(DROPPED | LITERAL))})(?=[\s/>])([^<>]*+)>", re.IGNORECASE
-)
-_CLOSING = {
-    name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in DROPPED | LITERAL
-}
+_OPENING = re.compile(rf"<!--|<({'|'.join(sorted(DROPPED | LITERAL))})(?=[\s/>])([^<>]*+)>", re.IGNORECASE)
+_CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in DROPPED | LITERAL}
 _ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']?([\w+#-]+)""")
 _REFERENCE = re.compile(
     r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
@@ -85,7 +82,7 @@ def _keep(name: str, attributes: str, content: str, page: Page) -> str:
         return page.keep(rf"$\ce{{{' '.join(content.split())}}}$")
     options = dict(_ATTRIBUTE.findall(attributes))
     code = content if name != "pre" else decode(re.sub(r"</?nowiki\s*/?>", "", content))
-    if "inline" in attributes or "enclose" in options and options["enclose"] == "none":
+    if "inline" in attributes or ("enclose" in options and options["enclose"] == "none"):
         return page.keep(f"`{' '.join(code.split())}`")
     return fence(code, options.get("lang", ""), page)
 

@@ -1,6 +1,7 @@
 """Renderers of templates by name, and what a renderer sees of a template.
 
-A template of a page is no text: what `{{convert|1300|mi|km}}` says stands in a module of the wiki, which a dump part does
+A template of a page is no text: what `{{convert|1300|mi|km}}` says stands in a module of the wiki, which a dump part
+does
 not hold. So the templates that stand inside sentences are rendered by name, each by a small function.
 """
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 Renderer = Callable[["Template"], "str | None"]
 
 _RENDERERS: dict[tuple[str, str], Renderer] = {}  # (language or "", name) → renderer
-_FAMILIES: dict[
-    tuple[str, str], Renderer
-] = {}  # the same for names given with a `*` at the end
+_FAMILIES: dict[tuple[str, str], Renderer] = {}  # the same for names given with a `*` at the end
 _changes = 0  # grows with every registration, so that what was looked up before is looked up again
 
 PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
@@ -41,7 +40,7 @@ class Template:
 
     __slots__ = ("_args", "_raw", "name", "page")
 
-    def __init__(self, name: str, raw: str, page: Page) -> None:
+    def __init__(self, name: str, raw: str | None, page: Page) -> None:
         self.name = name
         self.page = page
         self._raw = raw
@@ -51,7 +50,7 @@ class Template:
     def args(self) -> dict[str, str]:
         """Arguments by name; the unnamed are "1", "2", … White space around them is removed."""
         if self._args is None:
-            self._args = parse_arguments(self._raw)
+            self._args = {} if self._raw is None else parse_arguments(self._raw)
         return self._args
 
     @property
@@ -73,7 +72,7 @@ class Template:
 
     def positional(self) -> list[str]:
         """Unnamed (or numbered) arguments from 1 up to the first that is missing."""
-        values = []
+        values: list[str] = []
         while (value := self.args.get(str(len(values) + 1))) is not None:
             values.append(value)
         return values
@@ -94,9 +93,7 @@ def parse_arguments(raw: str) -> dict[str, str]:
     return args
 
 
-def template(
-    *names: str, language: str | None = None
-) -> Callable[[Renderer], Renderer]:
+def template(*names: str, language: str | None = None) -> Callable[[Renderer], Renderer]:
     """Register a function that renders the templates of these names, in all wikis or in those of one language.
 
     The function gets a `Template` and returns wikitext (the page's clean-up goes on with it), "" when the template
@@ -115,9 +112,7 @@ def template(
     'White played e2–e4.'
     """
     if not names:
-        raise ValueError(
-            "template() needs at least one template name, as in @template('convert', 'cvt')"
-        )
+        raise ValueError("template() needs at least one template name, as in @template('convert', 'cvt')")
 
     def register(render: Renderer) -> Renderer:
         global _changes
@@ -184,11 +179,7 @@ def aliases(language: str) -> tuple[dict[str, str], dict[str, str]]:
     found: dict[str, str] = {}
     own: dict[str, str] = {}
     section = ""
-    for line in (
-        (Path(__file__).parent / "data" / "aliases.txt")
-        .read_text(encoding="utf-8")
-        .splitlines()
-    ):
+    for line in (Path(__file__).parent / "data" / "aliases.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("["):
             section = line.strip("[] ")
         elif ":" in line and not line.startswith("#"):
@@ -206,9 +197,7 @@ def _load_builtin() -> None:
     from raywiki.wikitext import templates
 
     before = (dict(_RENDERERS), dict(_FAMILIES))
-    for module in sorted(
-        module.name for module in pkgutil.iter_modules(templates.__path__)
-    ):
+    for module in sorted(module.name for module in pkgutil.iter_modules(templates.__path__)):
         importlib.import_module(f"{templates.__name__}.{module}")
     _RENDERERS.update(before[0])  # a user's own renderers win, although they came first
     _FAMILIES.update(before[1])

@@ -27,14 +27,12 @@ class NumberFormat:
     min_digits: int = 4
 
 
-_COMMA_DECIMAL = "ast az be bg ca cs da de el es et eu fi fr fy gl hr hu hy id is it ka kk ky lt lv mk nb nds nl nn no oc pl pt ro ru"
-_COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
-_SPACE_THOUSANDS = set(
-    "be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split()
+_COMMA_DECIMAL = (
+    "ast az be bg ca cs da de el es et eu fi fr fy gl hr hu hy id is it ka kk ky lt lv mk nb nds nl nn no oc pl pt ro ru"
 )
-_FOUR_DIGITS_TOGETHER = set(
-    "es pt pl bg hu it lv".split()
-)  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
+_COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
+_SPACE_THOUSANDS = set("be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split())  # noqa: SIM905
+_FOUR_DIGITS_TOGETHER = {"es", "pt", "pl", "bg", "hu", "it", "lv"}  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
 
 
 def number_format(language: str) -> NumberFormat:
@@ -66,20 +64,13 @@ class Site:
     @cached_property
     def unclosed_file(self) -> re.Pattern[str]:
         """A file or category link that nobody closed, to the end of its line."""
-        names = "|".join(
-            sorted(map(re.escape, self.file_names | self.category_names), reverse=True)
-        )
+        names = "|".join(sorted(map(re.escape, self.file_names | self.category_names), reverse=True))
         return re.compile(rf"\[\[\s*(?:{names})\s*:[^\n]*", re.IGNORECASE)
 
 
 def site(language: str = "en", namespaces: Mapping[int, str] | None = None) -> Site:
     """The wiki of this language, with the namespace names of its dump."""
-    own = tuple(
-        sorted(
-            (number, (namespaces or {}).get(number) or "")
-            for number in (FILE, TEMPLATE, CATEGORY)
-        )
-    )
+    own = tuple(sorted((number, (namespaces or {}).get(number) or "") for number in (FILE, TEMPLATE, CATEGORY)))
     return _site(language, own)
 
 
@@ -88,9 +79,7 @@ def _site(language: str, own: tuple[tuple[int, str], ...]) -> Site:
     local = dict(own)
 
     def names(key: str, number: int) -> frozenset[str]:
-        return frozenset(
-            normalise(name) for name in (*words(key), local[number]) if name
-        )
+        return frozenset(normalise(name) for name in (*words(key), local[number]) if name)
 
     return Site(
         language,
@@ -114,18 +103,14 @@ def words_of(name: str) -> dict[str, dict[str, list[str]]]:
             section = found.setdefault(line.strip("[] "), {})
         elif ":" in line and not line.startswith("#"):
             key, _, values = line.partition(":")
-            section[key.strip()] = [
-                value.strip() for value in values.split(",") if value.strip()
-            ]
+            section[key.strip()] = [value.strip() for value in values.split(",") if value.strip()]
     return found
 
 
 @cache
 def words(key: str) -> frozenset[str]:
     """The words of all wikis for one subject, in lower case."""
-    return frozenset(
-        normalise(word) for wiki in wikis().values() for word in wiki.get(key, ())
-    )
+    return frozenset(normalise(word) for wiki in wikis().values() for word in wiki.get(key, ()))
 
 
 @cache
@@ -142,10 +127,6 @@ def table(name: str) -> dict[str, dict[str, str]]:
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     header, found = rows[0][1:], {}
     for codes, *names in rows[1:]:
-        by_language = {
-            language: name
-            for language, name in zip(header, names, strict=False)
-            if name
-        }
+        by_language = {language: name for language, name in zip(header, names, strict=False) if name}
         found.update(dict.fromkeys(codes.split(","), by_language))
     return found

@@ -41,20 +41,15 @@ def pages_to_articles(
 
     >>> import pyarrow as pa
     >>> from raywiki.schema import PAGES
-    >>> pages = pa.Table.from_pylist([{"page_id": 1, "namespace": 0, "title": "Ox", "text": "An '''ox'''."}], schema=PAGES)
+    >>> pages = pa.Table.from_pylist([{"page_id": 1, "namespace": 0, "title": "Ox", "text": "An ox."}], schema=PAGES)
     >>> pages_to_articles(pages, language="en", base_url="https://en.wikipedia.org/wiki/Main_Page")["url"].to_pylist()
     ['https://en.wikipedia.org/wiki/Ox']
     """
     wanted = pages.select(["namespace", "redirect", "model", "text"]).to_pydict()
     keep = [
         i
-        for i, (namespace, redirect, model, text) in enumerate(
-            zip(*wanted.values(), strict=True)
-        )
-        if namespace == 0
-        and redirect is None
-        and model in (None, "wikitext")
-        and text is not None
+        for i, (namespace, redirect, model, text) in enumerate(zip(*wanted.values(), strict=True))
+        if namespace == 0 and redirect is None and model in (None, "wikitext") and text is not None
     ]
     address = _article_address(base_url)
     rows = [
@@ -97,10 +92,7 @@ def _article(
         "n_chars": len(clean.text),
         "categories": clean.categories,
         "is_disambiguation": clean.is_disambiguation,
-        "dropped_templates": [
-            {"name": name, "count": count}
-            for name, count in clean.dropped_templates.items()
-        ],
+        "dropped_templates": [{"name": name, "count": count} for name, count in clean.dropped_templates.items()],
         "sha1_ok": page["sha1_ok"],
         "error": "; ".join(errors) or None,
     }

@@ -26,7 +26,7 @@ def drop_tables(text: str) -> str:
 
 
 def _drop_wiki_tables(text: str) -> str:
-    done = []
+    done: list[str] = []
     for _ in range(_MAX_UNCLOSED):
         spans = list(_spans(text, _EDGE, lambda match: bool(match[1])))
         if not spans or spans[-1][1] >= 0:
@@ -39,9 +39,7 @@ def _drop_wiki_tables(text: str) -> str:
     return "".join(done) + _ROW_LINE.sub("", text)
 
 
-def _spans(
-    text: str, edge: re.Pattern[str], opens: Callable[[re.Match[str]], bool]
-) -> Iterator[tuple[int, int]]:
+def _spans(text: str, edge: re.Pattern[str], opens: Callable[[re.Match[str]], bool]) -> Iterator[tuple[int, int]]:
     """Outermost stretches between an opening and its closing; the end is -1 when it is never closed."""
     depth = start = 0
     for match in edge.finditer(text):
@@ -97,12 +95,7 @@ def _rows(block: str) -> list[list[str]]:
         elif line.startswith("|+"):
             continue
         elif line[:1] in ("|", "!"):
-            rows[-1] += [
-                _cell(cell)
-                for cell in re.split(
-                    r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:]
-                )
-            ]
+            rows[-1] += [_cell(cell) for cell in re.split(r"\|\||!!" if line[0] == "!" else r"\|\|", line[1:])]
         elif rows[-1] and line:
             rows[-1][-1] = f"{rows[-1][-1]} {line}".strip()
     return [row for row in rows if any(row)]

@@ -6,9 +6,7 @@ import re
 
 from raywiki.wikitext.numbers import superscript
 
-BREAK = (
-    "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
-)
+BREAK = "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
 
 _INLINE = (
     "abbr b bdi bdo big center cite data del dfn em font i ins kbd mark q rb rp rt rtc ruby s samp small span strike strong "
@@ -23,11 +21,10 @@ _TAGS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n")
 _TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
 _SUP = re.compile(r"<sup(?:\s[^<>]*+)?>([^<>\n]*+)</sup>", re.IGNORECASE)
 _RAISED = re.compile(r"(?:[-+−]?[0-9n]+[+−-]?|[-+−])")
-_QUOTES = re.compile(r"'{2,}")
-_BOLD_RUN = re.compile(r"'{2,}")
+_QUOTES = re.compile(r"'''*+")  # two fixed characters first: quicker to search for than '{2,}
 _WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")
 _MAGIC_WORDS = frozenset(
-    "notoc toc forcetoc noeditsection newsectionlink nonewsectionlink nogallery hiddencat index noindex staticredirect "
+    "notoc toc forcetoc noeditsection newsectionlink nonewsectionlink nogallery hiddencat index noindex staticredirect "  # noqa: SIM905
     "disambig nocontentconvert nocc notitleconvert notc expectedunconnectedpage archivedtalk notalk start end noglobal "
     "expected_unconnected_page".split()
 )
@@ -61,27 +58,21 @@ def _superscript(match: re.Match[str]) -> str:
 
 def quotes(text: str) -> str:
     """Bold and italics go; apostrophes that MediaWiki shows stay (`L'''amour''` is L' and italics)."""
-    if "''" not in text:
-        return text
     if "'''" in text:
-        text = "\n".join(
-            [_apostrophes(line) if "'''" in line else line for line in text.split("\n")]
-        )
+        text = "\n".join([_apostrophes(line) if "'''" in line else line for line in text.split("\n")])
     return _QUOTES.sub("", text)
 
 
 def _apostrophes(line: str) -> str:
     """One line with the apostrophes among its quote marks made plain, by MediaWiki's rule for unbalanced marks."""
-    runs = [len(run) for run in _BOLD_RUN.findall(line)]
+    runs = [len(run) for run in _QUOTES.findall(line)]
     if all(run in (2, 3, 5) for run in runs):
         bold = sum(run in (3, 5) for run in runs)
         italic = sum(run in (2, 5) for run in runs)
         if not (bold % 2 and italic % 2):
             return line
         return _first_bold_after_letter(line)
-    return _BOLD_RUN.sub(
-        lambda match: "\u0007" * _spare(len(match[0])) + "''", line
-    ).replace("\u0007", "'")
+    return _QUOTES.sub(lambda match: "\u0007" * _spare(len(match[0])) + "''", line).replace("\u0007", "'")
 
 
 def _spare(run: int) -> int:
@@ -90,10 +81,8 @@ def _spare(run: int) -> int:
 
 def _first_bold_after_letter(line: str) -> str:
     """The first bold mark after a one-letter word, else after a longer word, is an apostrophe and italics."""
-    marks = [match for match in _BOLD_RUN.finditer(line) if len(match[0]) == 3]
-    ranked = sorted(
-        marks, key=lambda match: (_rank(line, match.start()), match.start())
-    )
+    marks = [match for match in _QUOTES.finditer(line) if len(match[0]) == 3]
+    ranked = sorted(marks, key=lambda match: (_rank(line, match.start()), match.start()))
     start = ranked[0].start()
     return line[:start] + "'" + line[start + 3 :] if ranked else line
 

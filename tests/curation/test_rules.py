@@ -19,7 +19,9 @@ def articles(**columns: list[Any]) -> pl.LazyFrame:
         "is_disambiguation": [False] * size,
         "dropped_templates": [[{"name": "convert", "count": 1}]] * size,
     }
-    return pl.LazyFrame({**defaults, **columns})
+    templates = pl.List(pl.Struct({"name": pl.String, "count": pl.Int32}))
+    overrides = {"page_id": pl.Int64, "title": pl.String, "text": pl.String, "dropped_templates": templates}
+    return pl.LazyFrame({**defaults, **columns}, schema_overrides=overrides)
 
 
 def reasons(frame: pl.LazyFrame, *rules: Any, min_chars: int = 0, **settings: Any) -> list[list[str]]:

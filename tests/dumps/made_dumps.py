@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -65,21 +66,27 @@ def dump_xml(texts: Sequence[str], first_id: int = 1) -> bytes:
 
 def cut_at(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     places = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False) if a < b]
+    return [data[a:b] for a, b in pairwise(places) if a < b]
 
 
-def one_stream(pieces: Sequence[bytes]) -> bytes:
-    """One bzip2 stream with one block for each piece: blocks of streams of their own, put together bit by bit."""
+def one_stream(pieces: Sequence[bytes], *, checksum_of: Sequence[bytes] | None = None) -> bytes:
+    """One bzip2 stream with one block for each piece: blocks of streams of their own, put together bit by bit.
+
+    With `checksum_of` the stream's checksum is that of other pieces, so the stream is wrong though each block is whole.
+    """
     bits, n_bits, crc = 0, 0, 0
+    for piece in checksum_of or ():
+        crc = fold_crc(crc, 1, block_crc(bz2.compress(piece), 32))
     for piece in pieces:
         stream = bz2.compress(piece)
         markers = list(find_markers(stream))
         start, end = markers[0][0], markers[-1][0]  # a piece fits into one block
         bits, n_bits = bits << (end - start) | take_bits(stream, start, end), n_bits + end - start
-        crc = fold_crc(crc, 1, block_crc(stream, start))
+        if checksum_of is None:
+            crc = fold_crc(crc, 1, block_crc(stream, start))
     bits, n_bits = (bits << 48 | STREAM_END_MAGIC) << 32 | crc, n_bits + 80
     whole = b"BZh9" + (bits << -n_bits % 8).to_bytes(-(-n_bits // 8), "big")
-    assert bz2.decompress(whole) == b"".join(pieces)
+    assert checksum_of or bz2.decompress(whole) == b"".join(pieces)
     return whole
 
 
@@ -91,7 +98,7 @@ def ranges_at(path: Path, cuts: Sequence[int]) -> list[DumpRange]:
     """The file's ranges cut at any bytes, except in the first 64, which `split_dump` never does."""
     whole = split_dump(str(path), 1 << 30)[0]
     places = [0, *sorted({64 + cut % (whole.size - 64) for cut in cuts}), whole.size] if whole.size > 64 else [0, whole.size]
-    spans = [(a, b) for a, b in zip(places, places[1:], strict=False) if a < b]
+    spans = [(a, b) for a, b in pairwise(places) if a < b]
     return [DumpRange(whole.path, i, a, b, whole.size, whole.form, whole.prefix) for i, (a, b) in enumerate(spans)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -60,7 +61,7 @@ def test_take_bits(data, span) -> None:
 def test_blocks_are_the_file_and_their_checksums_the_streams(data, cuts) -> None:
     stream = one_stream(cut_at(data, cuts))
     places = [bit for bit, _ in find_markers(stream)]
-    spans = list(zip(places, places[1:], strict=False))
+    spans = list(pairwise(places))
     assert b"".join(decode_block(stream, a, b) for a, b in spans) == data
     crc = 0
     for start, _ in spans:

@@ -69,11 +69,11 @@ def state(corpus: Path, verb: str) -> dict[str, str]:
 
 
 def run_state(run: Path) -> dict[str, str]:
-    from raywiki.training.checkpoint import load_checkpoint, model_digest
+    from raywiki.training import load_model, model_digest
 
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     losses = [[record["step"], record.get("train_loss"), record.get("val_loss")] for record in records]
-    return {"weights": model_digest(load_checkpoint(run / "checkpoints").model), "losses": digest_of(losses)}
+    return {"weights": model_digest(load_model(run, "cpu")[0].state_dict()), "losses": digest_of(losses)}
 
 
 def begun(corpus: Path, verb: str) -> bool:

@@ -47,15 +47,13 @@ _AGE = {**_AGED, "en": "age {}"}
 
 
 def _aged(t: Template, years: int | None, words: dict[str, str]) -> str:
-    return (
-        ""
-        if years is None
-        else f" ({words.get(t.language, words['en']).format(years)})"
-    )
+    return "" if years is None else f" ({words.get(t.language, words['en']).format(years)})"
 
 
-@template("birth date", "dob", "start date", "end date", "death date", "film date", "bda2", "birthdate", "dts", "date table sorting", "birth date2", "start-date", "end-date",
-          "release date", "launch date", "dtsx", "fecha de inicio", "fecha", "birth year", "birth-date", "death-date", "death year", "дата початку", "дата створення")  # fmt: skip
+@template("birth date", "dob", "start date", "end date", "death date", "film date", "bda2", "birthdate", "dts",
+          "date table sorting", "birth date2", "start-date", "end-date",
+          "release date", "launch date", "dtsx", "fecha de inicio", "fecha", "birth year", "birth-date", "death-date",
+          "death year", "дата початку", "дата створення")  # fmt: skip
 def date(t: Template) -> str | None:
     args = t.positional()
     if not args:
@@ -73,19 +71,14 @@ def free_date(t: Template) -> str | None:
         return _date(t, args)
     if len(args) >= 3 and re.fullmatch(r"\d{1,2}(?:er)?", args[0]):
         return format_date(args[2], args[1], args[0].removesuffix("er"), t.language)
-    if len(args) == 1 or len(args) > 1 and not args[1].isdigit():
+    if len(args) == 1 or (len(args) > 1 and not args[1].isdigit()):
         moment = parse_date(args[0])
-        return (
-            format_date(
-                str(moment.year), str(moment.month), str(moment.day), t.language
-            )
-            if moment
-            else " ".join(args[:3])
-        )
+        return format_date(str(moment.year), str(moment.month), str(moment.day), t.language) if moment else " ".join(args[:3])
     return " ".join(args) or None
 
 
-@template("birth date and age", "bda", "birth date and age2", "birth-date and age", "start date and age", "end date and age", "birth year and age", "dob and age",
+@template("birth date and age", "bda", "birth date and age2", "birth-date and age", "start date and age",
+          "end date and age", "birth year and age", "dob and age",
           "release date and age", "birth based on age as of date")  # fmt: skip
 def date_and_age(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
@@ -96,9 +89,7 @@ def date_and_age(t: Template) -> str | None:
         return args[0] + (
             _aged(
                 t,
-                _years(
-                    [str(moment.year), str(moment.month), str(moment.day)], t.page.now
-                ),
+                _years([str(moment.year), str(moment.month), str(moment.day)], t.page.now),
                 _AGE,
             )
             if moment
@@ -127,14 +118,10 @@ def death_date_and_age(t: Template) -> str | None:
     if "year" in t.name.lower():
         return args[0] + _aged(
             t,
-            int(args[0]) - int(args[1])
-            if len(args) > 1 and args[1].isdigit()
-            else None,
+            int(args[0]) - int(args[1]) if len(args) > 1 and args[1].isdigit() else None,
             _AGED,
         )
-    died = parse_date(
-        "{:0>4}-{:0>2}-{:0>2}".format(*(args[:3] if len(args) > 2 else ["1", "1", "1"]))
-    )
+    died = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*(args[:3] if len(args) > 2 else ["1", "1", "1"])))
     return (_date(t, args[:3]) or "") + _aged(t, _years(args[3:6], died), _AGED)
 
 
@@ -154,21 +141,17 @@ def death_date_and_age(t: Template) -> str | None:
 def age(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
     if "ago" in t.name.lower() or t.name.lower() == "ya":
-        return (
-            str(t.page.now.year - int(args[0])) if args and args[0].isdigit() else None
-        )
-    end = (
-        parse_date("{:0>4}-{:0>2}-{:0>2}".format(*args[3:6]))
-        if len(args) > 5
-        else t.page.now
-    )
+        return str(t.page.now.year - int(args[0])) if args and args[0].isdigit() else None
+    end = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*args[3:6])) if len(args) > 5 else t.page.now
     years = _years(args[:3], end)
     return None if years is None else str(years)
 
 
 _AS_OF = {
-    "en": ("As of {}", "As of {}", "As of {}"), "vi": ("Tính đến năm {}", "Tính đến {}", "Tính đến {}"), "uk": ("Станом на {} рік", "Станом на {}", "Станом на {}"),
-    "el": ("Από το {}", "Από τον {}", "Από τις {}"), "es": ("A {}", "A {}", "A {}"), "de": ("Stand {}", "Stand {}", "Stand {}"), "fr": ("En {}", "En {}", "Au {}"),
+    "en": ("As of {}", "As of {}", "As of {}"), "vi": ("Tính đến năm {}", "Tính đến {}", "Tính đến {}"),
+    "uk": ("Станом на {} рік", "Станом на {}", "Станом на {}"),
+    "el": ("Από το {}", "Από τον {}", "Από τις {}"), "es": ("A {}", "A {}", "A {}"), "de": ("Stand {}", "Stand {}",
+    "Stand {}"), "fr": ("En {}", "En {}", "Au {}"),
 }  # fmt: skip
 
 
@@ -265,18 +248,8 @@ def marriage(t: Template) -> str | None:
 def old_style(t: Template) -> str | None:
     """`{{OldStyleDate|February 2|1905|January 20}}` → February 2 [O.S. January 20] 1905."""
     args = t.positional()
-    if (
-        len(args) >= 3
-        and t.language in ("uk", "ru")
-        and re.fullmatch(r"\d{1,2}", args[0])
-    ):
-        old = (
-            f"{args[3]} {args[1]}"
-            if len(args) > 3 and args[3].isdigit()
-            else args[3]
-            if len(args) > 3
-            else ""
-        )
+    if len(args) >= 3 and t.language in ("uk", "ru") and re.fullmatch(r"\d{1,2}", args[0]):
+        old = f"{args[3]} {args[1]}" if len(args) > 3 and args[3].isdigit() else args[3] if len(args) > 3 else ""
         mark = {"uk": "за ст. ст.", "ru": "по ст. ст."}[t.language]
         return " ".join(
             filter(
@@ -300,9 +273,7 @@ def old_new_date(t: Template) -> str | None:
     if not old_day.isdigit():
         return f"{new} {year}".strip()
     if old_month and month_number(old_month):
-        return (
-            f"{format_date('', old_month, old_day, t.language)} ({new}) {year}".strip()
-        )
+        return f"{format_date('', old_month, old_day, t.language)} ({new}) {year}".strip()
     return f"{old_day} ({day}) {new.partition(' ')[2]} {year}".strip()
 
 
@@ -319,7 +290,7 @@ _EPOCH = {
 
 @template(*_EPOCH)
 def epoch(t: Template) -> str:
-    return f"{t[1]} {_EPOCH[t.name.lower()] if t.name.lower() in _EPOCH else 'av. J.-C.'}".strip()
+    return f"{t[1]} {_EPOCH.get(t.name.lower(), 'av. J.-C.')}".strip()
 
 
 @template("start and end dates", "daterange", "date range")
@@ -333,17 +304,13 @@ def date_range(t: Template) -> str | None:
 def duration(t: Template) -> str | None:
     hours = t.first("h", "1") if not t["m"] or t["h"] else ""
     minutes, seconds = t.first("m", "2"), t.first("s", "3")
-    return (
-        ":".join(
-            piece.zfill(2) if i else piece
-            for i, piece in enumerate(p for p in (hours, minutes, seconds) if p)
-        )
-        or None
-    )
+    return ":".join(piece.zfill(2) if i else piece for i, piece in enumerate(p for p in (hours, minutes, seconds) if p)) or None
 
 
-@template("currentyear", "currentmonth", "currentmonthname", "currentday", "currentday2", "currentisoyear", "currentmonth1", "currentmonthnamegen", "localyear", "localmonth", "localday",
-          "localmonthname", "revisionyear", "revisionmonth", "currentdayname", "currenttime", "currenttimestamp", "revisionday")  # fmt: skip
+@template("currentyear", "currentmonth", "currentmonthname", "currentday", "currentday2", "currentisoyear",
+          "currentmonth1", "currentmonthnamegen", "localyear", "localmonth", "localday",
+          "localmonthname", "revisionyear", "revisionmonth", "currentdayname", "currenttime", "currenttimestamp",
+          "revisionday")  # fmt: skip
 def current(t: Template) -> str | None:
     """`{{CURRENTYEAR}}` and its kin: at the time when the page was last edited."""
     now, name = t.page.now, t.name.lower()

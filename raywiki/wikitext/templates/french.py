@@ -31,9 +31,7 @@ def century(t: Template) -> str | None:
     if name.startswith("sp") and len(args) >= 4:
         first, middle, second = _ordinal(args[0]), args[2], _ordinal(args[3])
         return f"{first} {middle} {second} siècle{before}"
-    return (
-        f"{_ordinal(args[0])}{' siècle' if not name.startswith('mini') else ''}{before}"
-    )
+    return f"{_ordinal(args[0])}{' siècle' if not name.startswith('mini') else ''}{before}"
 
 
 def _ordinal(value: str) -> str:
@@ -58,11 +56,7 @@ def unite(t: Template) -> str | None:
     if not value:
         return None
     style = t.page.site.numbers
-    number = (
-        format_number(value.replace(",", "."), style)
-        if re.fullmatch(r"[-+−]?[\d.,]+", value)
-        else t[1]
-    )
+    number = format_number(value.replace(",", "."), style) if re.fullmatch(r"[-+−]?[\d.,]+", value) else t[1]
     power = t.first("e", "x10")
     shown = number + (f"×10<sup>{power}</sup>" if power else "")
     units = []
@@ -131,7 +125,7 @@ def short_title(t: Template) -> str:
 
 @template("heure", "time-fr", "hms")
 def hour(t: Template) -> str | None:
-    hours, minutes, seconds = (t.positional() + ["", "", ""])[:3]
+    hours, minutes, seconds = ([*t.positional(), "", "", ""])[:3]
     return (
         " ".join(
             filter(

@@ -8,7 +8,7 @@ from raywiki.wikitext.registry import Template, template
 from raywiki.wikitext.sites import table
 
 _ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
-    "uk": dict(pair.split("=") for pair in (
+    "uk": dict(pair.split("=") for pair in (  # noqa: SIM905
         "en=англ. de=нім. fr=фр. la=лат. ru=рос. pl=пол. el=грец. grc=грец. it=італ. es=ісп. pt=порт. cs=чеськ. "
         "sk=словац. uk=укр. be=біл. bg=болг. sr=серб. hr=хорв. sl=словен. mk=макед. hu=угор. ro=рум. lt=лит. "
         "lv=латис. et=ест. fi=фін. sv=швед. da=дан. no=норв. nb=норв. nl=нід. tr=тур. ar=араб. he=івр. fa=перс. "
@@ -16,7 +16,7 @@ _ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
         "cu=церк.-слов. orv=дав.-рус. crh=крим. lad=ладіно ca=кат. ga=ірл. cy=валл. is=ісл. sq=алб. mo=молд. "
         "vi=в'єт. th=тай. mn=монг. uz=узб. ang=давньоангл. goh=давньоверхньонім. "
     ).split()),
-    "ru": dict(pair.split("=") for pair in (
+    "ru": dict(pair.split("=") for pair in (  # noqa: SIM905
         "en=англ. de=нем. fr=фр. la=лат. ru=рус. pl=польск. el=греч. grc=др.-греч. it=итал. es=исп. pt=порт. "
         "cs=чеш. sk=словацк. uk=укр. be=белор. bg=болг. sr=серб. hr=хорв. hu=венг. ro=рум. lt=лит. lv=латыш. "
         "et=эст. fi=фин. sv=швед. da=дат. no=норв. nl=нидерл. tr=тур. ar=араб. he=ивр. fa=перс. zh=кит. ja=яп. "
@@ -24,7 +24,8 @@ _ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
     ).split()),
 }  # fmt: skip
 _WORDS = {  # romanized, literally, in (a language)
-    "en": ("romanized: ", "lit. ", "in {}"), "vi": ("chuyển tự ", "n.đ. ", "{}"), "el": ("", "κυριολεκτικά ", "{}"), "uk": ("", "букв. ", "{}"), "fr": ("", "litt. ", "en {}"),
+    "en": ("romanized: ", "lit. ", "in {}"), "vi": ("chuyển tự ", "n.đ. ", "{}"), "el": ("", "κυριολεκτικά ", "{}"),
+    "uk": ("", "букв. ", "{}"), "fr": ("", "litt. ", "en {}"),
 }  # fmt: skip
 
 
@@ -81,17 +82,15 @@ def lang_x(t: Template) -> str | None:
         extra.append(f"[{t['p']}]")
     meaning = (args[2] if len(args) > 2 else "") or t.first("lit", "t")
     if meaning:
-        extra.append(
-            f"{literally}'{meaning}'"
-            if t.language != "uk"
-            else f"{literally}«{meaning}»"
-        )
+        extra.append(f"{literally}'{meaning}'" if t.language != "uk" else f"{literally}«{meaning}»")
     shown = ", ".join([text, *extra])
     return shown if plain else _with_language(code, shown, t)
 
 
-@template("ref-*", *(f"{code} icon" for code in ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko", "pl", "nl", "el", "gr", "ar", "he", "uk", "vi", "la", "cs", "sv", "da", "no", "fi", "tr", "hu", "ro",
-          "ca", "bg", "sr", "hr", "sk", "sl", "fa", "th", "id", "ms", "lv", "lt", "et", "is", "hy", "ka", "az", "sq", "mk", "be", "eu", "gl", "eo", "ga")), "lang icon", "languageicon", "in lang", "language icon")  # fmt: skip
+@template("ref-*", *(f"{code} icon" for code in ("en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko", "pl",
+          "nl", "el", "gr", "ar", "he", "uk", "vi", "la", "cs", "sv", "da", "no", "fi", "tr", "hu", "ro",
+          "ca", "bg", "sr", "hr", "sk", "sl", "fa", "th", "id", "ms", "lv", "lt", "et", "is", "hy", "ka", "az", "sq",
+          "mk", "be", "eu", "gl", "eo", "ga")), "lang icon", "languageicon", "in lang", "language icon")  # fmt: skip
 def language_mark(t: Template) -> str | None:
     """The mark behind a source in another language: (in French)."""
     name = t.name.lower()
@@ -110,13 +109,13 @@ def language_mark(t: Template) -> str | None:
     return f"({', '.join(shown)})" if shown else None
 
 
-_MARKED_BY_CODE = "en de fr es it pt ru zh ja ko pl nl el ar he uk la cs sv da no fi tr hu ro bg sr hr vi ca fa".split()
+_MARKED_BY_CODE = "en de fr es it pt ru ja ko pl nl el ar he uk la cs sv da no fi tr hu ro bg sr hr vi ca fa".split()  # noqa: SIM905
 
 
 def _code_mark(t: Template) -> str | None:
     if t.positional():
         return t[1]
-    return language_mark(Template(f"{t.name} icon", "", t.page))
+    return language_mark(Template(f"{t.name} icon", None, t.page))
 
 
 for _language in ("vi", "el", "fr", "it", "es", "pt"):
@@ -131,11 +130,7 @@ def _german(t: Template) -> str | None:
 
 
 template(
-    *(
-        f"{code}S"
-        for code in table("languages")
-        if len(code) < 4 and code not in ("a", "is", "as")
-    ),
+    *(f"{code}S" for code in table("languages") if len(code) < 4 and code not in ("a", "is", "as")),
     language="de",
 )(_german)
 
@@ -178,16 +173,16 @@ def nihongo(t: Template) -> str | None:
     if name == "nihongo3" and romaji:
         english, kanji, romaji = romaji, kanji, english
     inside = ", ".join(filter(None, (kanji, romaji, extra)))
-    shown = (
-        f"{english} ({inside})" if english and inside else english or kanji or romaji
-    )
+    shown = f"{english} ({inside})" if english and inside else english or kanji or romaji
     return f"{shown} {t.first(5, 'extra2')}".strip() or None
 
 
 _CHINESE = {
-    "en": dict(c="Chinese", s="simplified Chinese", t="traditional Chinese", p="pinyin", tp="Tongyong Pinyin", w="Wade–Giles", j="Jyutping", cy="Cantonese Yale", poj="Pe̍h-ōe-jī", l="lit.", hv="Sino-Vietnamese",
+    "en": dict(c="Chinese", s="simplified Chinese", t="traditional Chinese", p="pinyin", tp="Tongyong Pinyin",
+    w="Wade–Giles", j="Jyutping", cy="Cantonese Yale", poj="Pe̍h-ōe-jī", l="lit.", hv="Sino-Vietnamese",
                v="Vietnamese", zhu="Zhuyin", mi="IPA"),
-    "vi": dict(c="tiếng Trung", s="giản thể", t="phồn thể", p="bính âm", tp="bính âm thông dụng", w="Wade–Giles", j="Việt bính", cy="Việt bính Yale", poj="Bạch thoại tự", l="nghĩa đen", hv="Hán-Việt",
+    "vi": dict(c="tiếng Trung", s="giản thể", t="phồn thể", p="bính âm", tp="bính âm thông dụng", w="Wade–Giles",
+    j="Việt bính", cy="Việt bính Yale", poj="Bạch thoại tự", l="nghĩa đen", hv="Hán-Việt",
                v="tiếng Việt", zhu="chú âm"),
 }  # fmt: skip
 
@@ -213,41 +208,24 @@ def chinese(t: Template) -> str | None:
     for key, label in labels.items():
         if t[key]:
             value = f"'{t[key].strip(chr(39) + '“”')}'" if key == "l" else t[key]
-            pieces.append(
-                (f"{label} {value}" if key == "l" else f"{label}: {value}")
-                if show
-                else t[key]
-            )
+            pieces.append((f"{label} {value}" if key == "l" else f"{label}: {value}") if show else t[key])
     return ("; " if show else ", ").join(pieces) or (t[1] or None)
 
 
-@template("korean", "coréen", "ko-hhrm", "koreanisch", "lang-ko", "kor", "koS", "кор")
+@template("korean", "coréen", "ko-hhrm", "koreanisch", "lang-ko", "koS", "кор")
 def korean(t: Template) -> str | None:
     hangul, hanja = t.first("hangul", 1), t.first("hanja", 2)
     roman = t.first("rr", 3, "mr", 4)
-    labels = {"en": ("Korean: ", "Hanja: ", "RR: ")}.get(
-        t.language, ("Hangul: ", "Hanja: ", "")
-    )
+    labels = {"en": ("Korean: ", "Hanja: ", "RR: ")}.get(t.language, ("Hangul: ", "Hanja: ", ""))
     if t["labels"] == "no":
         labels = ("", "", "")
-    return (
-        "; ".join(
-            label + value
-            for label, value in zip(labels, (hangul, hanja, roman), strict=True)
-            if value
-        )
-        or None
-    )
+    return "; ".join(label + value for label, value in zip(labels, (hangul, hanja, roman), strict=True) if value) or None
 
 
 @template("hn", "hán nôm", "vi-nom", "vie")
 def han_nom(t: Template) -> str | None:
     labels = {"ch": "chữ Hán", "hn": "chữ Nôm", "n": "chữ Nôm", "qn": "chữ Quốc ngữ"}
-    return (
-        "; ".join(f"{label}: {t[key]}" for key, label in labels.items() if t[key])
-        or t[1]
-        or None
-    )
+    return "; ".join(f"{label}: {t[key]}" for key, label in labels.items() if t[key]) or t[1] or None
 
 
 @template("nôm", "nom", language="vi")
@@ -271,11 +249,7 @@ def literally(t: Template) -> str | None:
     if not t[1]:
         return None
     meanings = " or ".join(f"'{value}'" for value in t.positional() if value)
-    return (
-        meanings
-        if t.name.lower() == "gloss"
-        else f"{_WORDS.get(t.language, _WORDS['en'])[1]}{meanings}"
-    )
+    return meanings if t.name.lower() == "gloss" else f"{_WORDS.get(t.language, _WORDS['en'])[1]}{meanings}"
 
 
 _NO_SOUND = {
@@ -321,9 +295,7 @@ def ipa_segments(t: Template) -> str | None:
     sounds, label = [], ""
     for value in t.positional():
         if value.lower() in _NO_SOUND and len(value) > 1:
-            label = {"us": "US: ", "uk": "UK: ", "also": "also "}.get(
-                value.lower(), label
-            )
+            label = {"us": "US: ", "uk": "UK: ", "also": "also "}.get(value.lower(), label)
         else:
             sounds.append(_PAUSES.get(value, _SOUNDS.get(value, value)))
     text = "".join(sounds)
@@ -348,19 +320,11 @@ def ipa_segments(t: Template) -> str | None:
 def ipa(t: Template) -> str | None:
     name = t.name.lower()
     text = t[1]
-    if (
-        name in ("ipa", "ipa-text", "api", "afi")
-        and t[2]
-        and re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)*", text)
-    ):
+    if name in ("ipa", "ipa-text", "api", "afi") and t[2] and re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)*", text):
         text = f"[{t[2].strip('[]/')}]"
     if not text:
         return None
-    return (
-        text
-        if text[0] in "[/⟨" or name in ("ipa", "ipa2", "ipa-text", "api", "δφα")
-        else f"&#91;{text}&#93;"
-    )
+    return text if text[0] in "[/⟨" or name in ("ipa", "ipa2", "ipa-text", "api", "δφα") else f"&#91;{text}&#93;"
 
 
 @template("ipablink", "ipa link", "ipabracket", "мфа в дужках")

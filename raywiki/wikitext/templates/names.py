@@ -21,20 +21,16 @@ from raywiki.wikitext.sites import table
 )
 def page_name(t: Template) -> str | None:
     title = t.page.title
-    return (
-        re.sub(r"\s*\([^()]*\)$", "", title)
-        if t.name.lower() == "pagename base"
-        else title or None
-    )
+    return re.sub(r"\s*\([^()]*\)$", "", title) if t.name.lower() == "pagename base" else title or None
 
 
-@template("ill", "ill2", "interlanguage link", "interlanguage link multi", "illm", "link-interwiki", "ilh", "red link", "redlink", "ill-wd", "wdl", "interlanguage link wikidata", "liên kết", "dịch",
-          "link-en", "tsl", "le", "link-fr", "link-de", "link-ru", "link-zh", "link-ja", "нп?", "wikidata link", "qid link", "ill-en")  # fmt: skip
+@template("ill", "ill2", "interlanguage link", "interlanguage link multi", "illm", "link-interwiki", "ilh",
+          "red link", "redlink", "ill-wd", "wdl", "interlanguage link wikidata", "liên kết", "dịch",
+          "link-en", "tsl", "le", "link-fr", "link-de", "link-ru", "link-zh", "link-ja", "нп?", "wikidata link",
+          "qid link", "ill-en")  # fmt: skip
 def interlanguage(t: Template) -> str | None:
     """A link to an article that only other wikis have: its label, or the title it would have."""
-    shown = t.first(
-        "lt", "display", "vd", "label", "text", "title", "vi", "preserve text"
-    )
+    shown = t.first("lt", "display", "vd", "label", "text", "title", "vi", "preserve text")
     if shown and len(shown) > 1:
         return shown
     args = t.positional()
@@ -42,11 +38,7 @@ def interlanguage(t: Template) -> str | None:
         "ill",
         "interlanguage link",
     ):
-        return (
-            (args[1] if len(args) > 1 and args[1] else args[0] if args else "")
-            or t.first("є", "треба", "текст")
-            or None
-        )
+        return (args[1] if len(args) > 1 and args[1] else args[0] if args else "") or t.first("є", "треба", "текст") or None
     if t.name.lower() in ("redwd", "wdl", "ill-wd", "qid link"):
         filled = [value for value in args if value and not re.fullmatch(r"Q\d+", value)]
         return filled[-1] if filled else None
@@ -60,9 +52,7 @@ def interlanguage(t: Template) -> str | None:
     if t.name.lower() in ("tsl",) and len(args) > 2:
         return (args[3] if len(args) > 3 and args[3] else args[2]) or None
     if t.name.lower() in ("le", "link-en") or t.name.lower().startswith("link-"):
-        return (
-            args[2] if len(args) > 2 and args[2] else args[0] if args else ""
-        ) or None
+        return (args[2] if len(args) > 2 and args[2] else args[0] if args else "") or None
     return args[0] if args and args[0] else None
 
 
@@ -88,8 +78,10 @@ def section_link(t: Template) -> str | None:
     return " ".join([page, *(f"§ {section}" for section in sections)]).strip() or None
 
 
-@template("flag", "flagu", "flagcountry", "flag country", "country", "flagg", "flag+link", "flag athlete", "flagteam", "fb", "noc", "country data", "flagc", "flagright", "країна2", "flagathlete",
-          "flagioccountry", "flagioc", "flagiocmedalist", "flagiocathlete", "team flag", "nft", "cr", "cricket", "ru", "fbw", "nwt", "flaglink", "flagname", "flagpersonal", "прапорець+", "flagmedalist")  # fmt: skip
+@template("flag", "flagu", "flagcountry", "flag country", "country", "flagg", "flag+link", "flag athlete", "flagteam",
+          "fb", "noc", "country data", "flagc", "flagright", "країна2", "flagathlete",
+          "flagioccountry", "flagioc", "flagiocmedalist", "flagiocathlete", "team flag", "nft", "cr", "cricket", "ru",
+          "fbw", "nwt", "flaglink", "flagname", "flagpersonal", "прапорець+", "flagmedalist")  # fmt: skip
 def flag(t: Template) -> str | None:
     """A country by name or code, as the wiki's language calls it."""
     value = t.first("name", 1) if t.positional() or t["name"] else t.name.strip()
@@ -110,12 +102,12 @@ def country_code(t: Template) -> str | None:
     return row.get(t.language) or row.get("en") if row else None
 
 
-_PREFIXED = "uss hms ss ms mv rms hmas hmcs hmnzs ins sms usns rfa ps mts mt hmt usat uscgc css hnoms hdms hswms rv ts sv msv hmhs ussr".split()
+_PREFIXED = "uss hms ss ms mv rms hmas hmcs hmnzs ins sms usns rfa ps mts mt hmt usat uscgc css hnoms hdms hswms rv ts sv msv hmhs ussr".split()  # noqa: E501, SIM905
 
 
 @template("ship", "warship", *_PREFIXED)
 def ship(t: Template) -> str | None:
-    """`{{USS|Hornet|CV-12|6}}` → USS Hornet; the last argument says what is shown: 2 the name, 3 the number, 6 prefix and name."""
+    """`{{USS|Hornet|CV-12|6}}` → USS Hornet; the last argument says what is shown: 2 the name, 3 the number, 6 prefix and name."""  # noqa: E501
     args = t.positional()
     if t.name.strip().lower() in ("ship", "warship"):
         prefix, *args = args or [""]
@@ -142,11 +134,18 @@ def ship_class(t: Template) -> str | None:
 
 
 _IDENTIFIERS = {
-    "isbn": "ISBN {}", "oclc": "OCLC {}", "issn": "ISSN {}", "doi": "doi:{}", "jstor": "JSTOR {}", "pmid": "PMID {}", "pmc": "PMC {}", "arxiv": "arXiv:{}", "bibcode": "Bibcode:{}", "lccn": "LCCN {}",
-    "asin": "ASIN {}", "hdl": "hdl:{}", "us patent": "U.S. Patent {}", "ietf rfc": "RFC {}", "rfc": "RFC {}", "oeis": "OEIS: {}", "cas": "{}", "isbnt": "{}", "isbn-10": "ISBN {}", "cve": "CVE-{}", "oeis2c": "{}",
-    "catalog number": "{}", "mpl": "{}", "pct rule": "Rule {} PCT", "epc article": "Article {} EPC", "epc rule": "Rule {} EPC", "epc 1973 rule": "Rule {} EPC 1973", "epc 1973 article": "Article {} EPC 1973", "ussc": "{} U.S.",
-    "pct article": "Article {} PCT", "ean": "EAN {}", "opus": "Op. {}", "bwv": "BWV {}", "ngc": "NGC {}", "us patent2": "U.S. Patent {}", "s2cid": "S2CID {}", "mr": "MR {}", "zbl": "Zbl {}", "pdf": "(PDF)", "doc": "(DOC)",
-    "автошлях н": "Н{}", "автошлях м": "М{}", "автошлях р": "Р{}", "автошлях т": "Т{}", "автошлях e": "E{}", "автошлях е": "Е{}", "jct": "{}", "cite wikisource link": "{}", "imslp": "{}", "gutenberg": "{}",
+    "isbn": "ISBN {}", "oclc": "OCLC {}", "issn": "ISSN {}", "doi": "doi:{}", "jstor": "JSTOR {}", "pmid": "PMID {}",
+    "pmc": "PMC {}", "arxiv": "arXiv:{}", "bibcode": "Bibcode:{}", "lccn": "LCCN {}",
+    "asin": "ASIN {}", "hdl": "hdl:{}", "us patent": "U.S. Patent {}", "ietf rfc": "RFC {}", "rfc": "RFC {}",
+    "oeis": "OEIS: {}", "cas": "{}", "isbnt": "{}", "isbn-10": "ISBN {}", "cve": "CVE-{}", "oeis2c": "{}",
+    "catalog number": "{}", "mpl": "{}", "pct rule": "Rule {} PCT", "epc article": "Article {} EPC",
+    "epc rule": "Rule {} EPC", "epc 1973 rule": "Rule {} EPC 1973", "epc 1973 article": "Article {} EPC 1973",
+    "ussc": "{} U.S.",
+    "pct article": "Article {} PCT", "ean": "EAN {}", "opus": "Op. {}", "bwv": "BWV {}", "ngc": "NGC {}",
+    "us patent2": "U.S. Patent {}", "s2cid": "S2CID {}", "mr": "MR {}", "zbl": "Zbl {}", "pdf": "(PDF)",
+    "doc": "(DOC)",
+    "автошлях н": "Н{}", "автошлях м": "М{}", "автошлях р": "Р{}", "автошлях т": "Т{}", "автошлях e": "E{}",
+    "автошлях е": "Е{}", "jct": "{}", "cite wikisource link": "{}", "imslp": "{}", "gutenberg": "{}",
 }  # fmt: skip
 
 
@@ -184,8 +183,10 @@ def url(t: Template) -> str | None:
     return re.sub(r"^\w+://(?:www\.)?|/$", "", t[1]) or None
 
 
-@template("youtube", "vimeo", "imdb title", "imdb name", "google books", "gutenberg author", "internet archive", "librivox author", "allmusic", "discogs artist", "musicbrainz artist", "twitter", "facebook",
-          "instagram", "archive.org", "google maps", "imdb", "worldcat", "mathworld", "planetmath", "dmoz", "curlie", "rotten-tomatoes")  # fmt: skip
+@template("youtube", "vimeo", "imdb title", "imdb name", "google books", "gutenberg author", "internet archive",
+          "librivox author", "allmusic", "discogs artist", "musicbrainz artist", "twitter", "facebook",
+          "instagram", "archive.org", "google maps", "imdb", "worldcat", "mathworld", "planetmath", "dmoz", "curlie",
+          "rotten-tomatoes")  # fmt: skip
 def external(t: Template) -> str | None:
     return t.first("title", "name", 2) or None
 
@@ -217,25 +218,11 @@ def quran(t: Template) -> str | None:
 def _authors(t: Template) -> tuple[str, str]:
     args = [value for value in t.positional() if value]
     year = args.pop() if len(args) > 1 else ""
-    names = (
-        args[0]
-        if len(args) < 2
-        else f"{args[0]} & {args[1]}"
-        if len(args) == 2
-        else f"{', '.join(args[:-1])} & {args[-1]}"
-    )
+    names = args[0] if len(args) < 2 else f"{args[0]} & {args[1]}" if len(args) == 2 else f"{', '.join(args[:-1])} & {args[-1]}"
     if len(args) > 3:
         names = f"{args[0]} et al."
     page = t.first("p", "pp", "loc")
-    mark = (
-        ""
-        if not page
-        else f", {page}"
-        if t["loc"]
-        else f", p. {page}"
-        if t["p"]
-        else f", pp. {page}"
-    )
+    mark = "" if not page else f", {page}" if t["loc"] else f", p. {page}" if t["p"] else f", pp. {page}"
     return names, year + mark
 
 
@@ -273,9 +260,7 @@ def dental(t: Template) -> str | None:
     "xref",
 )
 def cross_reference(t: Template) -> str | None:
-    return t[1] or {"see below": "(see below)", "see above": "(see above)"}.get(
-        t.name.lower()
-    )
+    return t[1] or {"see below": "(see below)", "see above": "(see above)"}.get(t.name.lower())
 
 
 @template("sortname", "sort name")
@@ -326,8 +311,4 @@ def notation(t: Template) -> str | None:
     "extinct",
 )
 def taxon(t: Template) -> str | None:
-    return (
-        {"linnaeus": "Linnaeus", "extinct": "†", "lut": ""}.get(t.name.lower())
-        or t[1]
-        or None
-    )
+    return {"linnaeus": "Linnaeus", "extinct": "†", "lut": ""}.get(t.name.lower()) or t[1] or None

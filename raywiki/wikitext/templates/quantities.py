@@ -16,18 +16,15 @@ from raywiki.wikitext.registry import Template, template
 
 def _number(t: Template, text: str) -> str:
     value = re.sub(r"(?<=\d)[,  ](?=\d{3})", "", text)
-    return (
-        format_number(value, t.page.site.numbers)
-        if re.fullmatch(r"[-+−]?\d*\.?\d+(?:\(\d+\))?", value)
-        else text
-    )
+    return format_number(value, t.page.site.numbers) if re.fullmatch(r"[-+−]?\d*\.?\d+(?:\(\d+\))?", value) else text
 
 
 def _minus(text: str) -> str:
     return "−" + text[1:] if text.startswith("-") else text
 
 
-@template("formatnum template", "formatnum", "nts", "number table sorting", "nombre", "nb", "num", "number", "ntsq", "numsort", "decimals", "format number", "fnum", "fn", "fmtn",
+@template("formatnum template", "formatnum", "nts", "number table sorting", "nombre", "nb", "num", "number", "ntsq",
+          "numsort", "decimals", "format number", "fnum", "fn", "fmtn",
           "formatnumber", "число", "number format", "форматне число", "comma", "commas", "format num", "fmn")  # fmt: skip
 def number(t: Template) -> str | None:
     unit = f" {t[2]}" if t[2] and t.name.lower() in ("nombre", "nb") else ""
@@ -44,9 +41,7 @@ def val(t: Template) -> str | None:
     if t[2] and t[3] and t[3][0] in "-−":
         text += f"+{t[2].lstrip('+')}−{t[3].lstrip('-−')}"
     elif t[2] in ("-", "–", "to", "and", "or", "x", "×", "by", "/") and t[3]:
-        word = {"-": "–", "–": "–", "x": " × ", "×": " × ", "/": "/"}.get(
-            t[2], f" {t[2]} "
-        )
+        word = {"-": "–", "–": "–", "x": " × ", "×": " × ", "/": "/"}.get(t[2], f" {t[2]} ")
         text += word + _number(t, t[3])
     elif t[2]:
         text += f"±{_number(t, t[2].lstrip('±'))}"
@@ -60,20 +55,14 @@ def val(t: Template) -> str | None:
         text += (
             ("" if unit[0] in "%°′″" else " ")
             + _unit(unit)
-            + (
-                f"/{_unit(t.first('up', 'upl'))}"
-                if t.first("up", "upl") and t.first("u", "ul")
-                else ""
-            )
+            + (f"/{_unit(t.first('up', 'upl'))}" if t.first("up", "upl") and t.first("u", "ul") else "")
         )
     return t["p"] + text + t["s"]
 
 
 def _unit(unit: str) -> str:
     unit = unit.replace(".", "⋅") if re.fullmatch(r"[A-Za-zμ.\d/+-]+", unit) else unit
-    return re.sub(
-        r"(?<=[A-Za-zμ])([-−+]?\d+)", lambda match: superscript(match[1]), unit
-    )
+    return re.sub(r"(?<=[A-Za-zμ])([-−+]?\d+)", lambda match: superscript(match[1]), unit)
 
 
 @template("e", "e2", "times ten", "sn")
@@ -81,13 +70,7 @@ def times_power(t: Template) -> str | None:
     power = t[1].replace("–", "-").replace("−", "-")
     if t.name.strip().lower() == "sn" and t[2]:
         return f"{t[1]}×10<sup>{t[2]}</sup>"
-    return (
-        f"×10{superscript(power)}"
-        if re.fullmatch(r"[-+]?\d+", power)
-        else f"×10<sup>{t[1]}</sup>"
-        if t[1]
-        else None
-    )
+    return f"×10{superscript(power)}" if re.fullmatch(r"[-+]?\d+", power) else f"×10<sup>{t[1]}</sup>" if t[1] else None
 
 
 @template("10^", "10^n", "power of ten", "pow10")
@@ -111,13 +94,7 @@ def sfrac(t: Template) -> str | None:
     parts = [part for part in t.positional() if part][:3]
     if not parts:
         return None
-    whole, above, below = (
-        ["", "1", *parts]
-        if len(parts) == 1
-        else ["", *parts]
-        if len(parts) == 2
-        else parts
-    )[-3:]
+    whole, above, below = (["", "1", *parts] if len(parts) == 1 else ["", *parts] if len(parts) == 2 else parts)[-3:]
     return f"{whole} {_grouped(above)}/{_grouped(below)}".strip()
 
 
@@ -128,9 +105,7 @@ def _grouped(text: str) -> str:
 @template("sqrt", "radic", "surd", "root")
 def root(t: Template) -> str | None:
     index = {"3": "∛", "4": "∜"}.get(t[2], "√")
-    return (
-        index + (t[1] if re.fullmatch(r"\w*", t[1]) else f"({t[1]})") if t[1] else None
-    )
+    return index + (t[1] if re.fullmatch(r"\w*", t[1]) else f"({t[1]})") if t[1] else None
 
 
 @template("abs", "absolute value", "mabs")
@@ -140,12 +115,8 @@ def absolute(t: Template) -> str | None:
 
 @template("gaps", "digits", "num gaps", "числове групування")
 def gaps(t: Template) -> str | None:
-    joint = (
-        t.page.site.numbers.thousands if t.page.site.numbers.thousands.strip() else " "
-    )
-    return (joint if joint == " " else " ").join(filter(None, t.positional())) + t[
-        "e"
-    ] or None
+    joint = t.page.site.numbers.thousands if t.page.site.numbers.thousands.strip() else " "
+    return (joint if joint == " " else " ").join(filter(None, t.positional())) + t["e"] or None
 
 
 @template("rnd", "round", "rounddown", "roundup")
@@ -154,9 +125,7 @@ def rounded(t: Template) -> str | None:
     if value is None:
         return t[1] or None
     places = int(digits) if re.fullmatch(r"-?\d{1,2}", digits) else 0
-    return ("−" if value < 0 else "") + format_number(
-        round_half_up(abs(value), places), t.page.site.numbers
-    )
+    return ("−" if value < 0 else "") + format_number(round_half_up(abs(value), places), t.page.site.numbers)
 
 
 @template("percentage", "pct", "percent", "percent-done", "відсоток")
@@ -165,22 +134,13 @@ def percentage(t: Template) -> str | None:
     if part is None or not whole:
         return f"{t[1]}%" if t[1] else None
     places = int(t[3]) if t[3].isdigit() else 0
-    return (
-        format_number(
-            round_half_up(abs(100 * part / whole), min(places, 9)), t.page.site.numbers
-        )
-        + "%"
-    )
+    return format_number(round_half_up(abs(100 * part / whole), min(places, 9)), t.page.site.numbers) + "%"
 
 
 @template("sum", "add", "plus")
 def total(t: Template) -> str | None:
     values = [parse_number(value) for value in t.positional()]
-    return (
-        plain_number(sum(value for value in values if value is not None))
-        if values and None not in values
-        else None
-    )
+    return plain_number(sum(value for value in values if value is not None)) if values and None not in values else None
 
 
 @template(
@@ -213,10 +173,14 @@ def change(t: Template) -> str:
 
 
 _MONEY = {
-    "us$": "US$", "usd": "US$", "$": "$", "us dollar": "US$", "a$": "A$", "aud": "A$", "au$": "A$", "c$": "C$", "cad": "CA$", "ca$": "CA$", "nzd": "NZ$", "nz$": "NZ$",
-    "hk$": "HK$", "hkd": "HK$", "s$": "S$", "sgd": "S$", "gbp": "£", "£": "£", "pound sterling": "£", "€": "€", "eur": "€", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "rmb": "CN¥",
-    "inr": "₹", "rupee": "₹", "indian rupee": "₹", "inrconvert": "₹", "krw": "₩", "rub": "₽", "uah": "₴", "php": "₱", "vnd": "₫", "ngn": "₦", "chf": "CHF ", "sek": "SEK ", "nok": "NOK ", "dkk": "DKK ", "brl": "R$",
-    "peso": "₱", "philippine peso": "₱", "ils": "₪", "turkish lira": "₺", "try": "₺", "pln": "PLN ", "mxn": "MX$", "zar": "R", "usdcny": "US$", "nt$": "NT$", "twd": "NT$", "₹": "₹", "₱": "₱", "₩": "₩", "₽": "₽",
+    "us$": "US$", "usd": "US$", "$": "$", "us dollar": "US$", "a$": "A$", "aud": "A$", "au$": "A$", "c$": "C$",
+    "cad": "CA$", "ca$": "CA$", "nzd": "NZ$", "nz$": "NZ$",
+    "hk$": "HK$", "hkd": "HK$", "s$": "S$", "sgd": "S$", "gbp": "£", "£": "£", "pound sterling": "£", "€": "€",
+    "eur": "€", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "rmb": "CN¥",
+    "inr": "₹", "rupee": "₹", "indian rupee": "₹", "inrconvert": "₹", "krw": "₩", "rub": "₽", "uah": "₴", "php": "₱",
+    "vnd": "₫", "ngn": "₦", "chf": "CHF ", "sek": "SEK ", "nok": "NOK ", "dkk": "DKK ", "brl": "R$",
+    "peso": "₱", "philippine peso": "₱", "ils": "₪", "turkish lira": "₺", "try": "₺", "pln": "PLN ", "mxn": "MX$",
+    "zar": "R", "usdcny": "US$", "nt$": "NT$", "twd": "NT$", "₹": "₹", "₱": "₱", "₩": "₩", "₽": "₽",
 }  # fmt: skip
 
 
@@ -250,9 +214,7 @@ def chem(t: Template) -> str | None:
 @template("chem2", "chem name")
 def chem2(t: Template) -> str | None:
     text = re.sub(r"\((\d*[+\-−])\)", lambda match: superscript(match[1]), t[1])
-    text = re.sub(
-        r"(?<=[A-Za-z\d)\]])([+\-−])(?=$|\s)", lambda match: superscript(match[1]), text
-    )
+    text = re.sub(r"(?<=[A-Za-z\d)\]])([+\-−])(?=$|\s)", lambda match: superscript(match[1]), text)
     return re.sub(r"\s*->\s*", " → ", text).replace("*", "·") or None
 
 
@@ -276,20 +238,17 @@ def nuclide(t: Template) -> str | None:
 
 
 _ELEMENTS = {
-    "hydrogen": "H", "helium": "He", "lithium": "Li", "beryllium": "Be", "boron": "B", "carbon": "C", "nitrogen": "N", "oxygen": "O", "fluorine": "F", "neon": "Ne", "sodium": "Na",
-    "magnesium": "Mg", "aluminium": "Al", "silicon": "Si", "phosphorus": "P", "sulfur": "S", "chlorine": "Cl", "argon": "Ar", "potassium": "K", "calcium": "Ca", "iron": "Fe",
-    "copper": "Cu", "zinc": "Zn", "silver": "Ag", "gold": "Au", "mercury": "Hg", "lead": "Pb", "uranium": "U", "plutonium": "Pu", "co2": "CO2", "h2o": "H2O", "o2": "O2", "n2": "N2",
+    "hydrogen": "H", "helium": "He", "lithium": "Li", "beryllium": "Be", "boron": "B", "carbon": "C", "nitrogen": "N",
+    "oxygen": "O", "fluorine": "F", "neon": "Ne", "sodium": "Na",
+    "magnesium": "Mg", "aluminium": "Al", "silicon": "Si", "phosphorus": "P", "sulfur": "S", "chlorine": "Cl",
+    "argon": "Ar", "potassium": "K", "calcium": "Ca", "iron": "Fe",
+    "copper": "Cu", "zinc": "Zn", "silver": "Ag", "gold": "Au", "mercury": "Hg", "lead": "Pb", "uranium": "U",
+    "plutonium": "Pu", "co2": "CO2", "h2o": "H2O", "o2": "O2", "n2": "N2",
     "carbon dioxide": "CO2", "ch4": "CH4", "nox": "NOx", "nh3": "NH3", "ozone": "O3", "so2": "SO2", "water": "H2O",
 }  # fmt: skip
 
 
-@template(
-    *(
-        name
-        for name in _ELEMENTS
-        if name not in ("lead", "water", "gold", "silver", "mercury", "iron")
-    )
-)
+@template(*(name for name in _ELEMENTS if name not in ("lead", "water", "gold", "silver", "mercury", "iron")))
 def element(t: Template) -> str | None:
     return _ELEMENTS[t.name.lower()] + t[1]
 
@@ -307,35 +266,21 @@ def element(t: Template) -> str | None:
 )
 def coord(t: Template) -> str:
     """Degrees as shown; those that stand beside the title show nothing in the text."""
-    if (
-        "inline" not in t["display"]
-        and "title" in t["display"]
-        or t["display"] == "t"
-        or "title" in t.name.lower()
-    ):
+    if ("inline" not in t["display"] and "title" in t["display"]) or t["display"] == "t" or "title" in t.name.lower():
         return ""
     args = t.positional()
     for size in (4, 3, 2):
         south, east = args[:size], args[size : 2 * size]
-        if (
-            len(east) == size
-            and re.fullmatch(r"[NS]", south[-1])
-            and re.fullmatch(r"[EWO]", east[-1])
-        ):
+        if len(east) == size and re.fullmatch(r"[NS]", south[-1]) and re.fullmatch(r"[EWO]", east[-1]):
             return f"{_angle(south)} {_angle(east)}"
-    if len(args) >= 2 and all(
-        re.fullmatch(r"[-−]?\d+(?:\.\d+)?", value) for value in args[:2]
-    ):
+    if len(args) >= 2 and all(re.fullmatch(r"[-−]?\d+(?:\.\d+)?", value) for value in args[:2]):
         north, east_ = (value.replace("−", "-") for value in args[:2])
         return f"{north.lstrip('-')}°{'S' if north[0] == '-' else 'N'} {east_.lstrip('-')}°{'W' if east_[0] == '-' else 'E'}"
     return ""
 
 
 def _angle(parts: list[str]) -> str:
-    return (
-        "".join(value + mark for value, mark in zip(parts[:-1], "°′″", strict=False))
-        + parts[-1]
-    )
+    return "".join(value + mark for value, mark in zip(parts[:-1], "°′″", strict=False)) + parts[-1]
 
 
 @template("rating", "stars", "rating-5", "rating-10")
@@ -348,11 +293,7 @@ def ordinal(t: Template) -> str | None:
     if not t[1].isdigit():
         return t[1] or None
     value = int(t[1])
-    ending = (
-        "th"
-        if 10 <= value % 100 <= 20
-        else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
-    )
+    ending = "th" if 10 <= value % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
     return f"{t[1]}{ending if t.language in ('en', 'simple') else '.'}"
 
 

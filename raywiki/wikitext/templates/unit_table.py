@@ -41,9 +41,7 @@ def units() -> dict[str, Unit]:
         if line.startswith("["):
             kind = line.strip("[] ")
         elif "|" in line and not line.startswith("#"):
-            codes, factor, symbol, name, plural, default = (
-                cell.strip() for cell in line.split("|")
-            )
+            codes, factor, symbol, name, plural, default = (cell.strip() for cell in line.split("|"))
             scale, _, offset = factor.removeprefix("inverse ").partition(" ")
             spellings = tuple(code.strip() for code in codes.split(","))
             one = Unit(spellings, kind, float(scale), float(offset or 0), factor.startswith("inverse"), symbol, name,
@@ -73,7 +71,8 @@ def _by_name() -> dict[str, Unit]:
     return found
 
 
-_SUBUNITS = {("ft", "in"), ("yd", "ft"), ("mi", "yd"), ("mi", "ft"), ("mi", "chain"), ("st", "lb"), ("lb", "oz"), ("m", "cm"),
+_SUBUNITS = {("ft", "in"), ("yd", "ft"), ("mi", "yd"), ("mi", "ft"), ("mi", "chain"), ("st", "lb"), ("lb", "oz"),
+    ("m", "cm"),
              ("mi", "furlong"), ("yd", "in"), ("LT", "long cwt"), ("long cwt", "lb"), ("chain", "yd")}  # fmt: skip
 
 
@@ -89,8 +88,4 @@ def local_name(one: Unit, language: str) -> str:
 
 @cache
 def _local_names(language: str) -> dict[str, str]:
-    return {
-        code: names[0]
-        for code, names in words_of("unit_names.txt").get(language, {}).items()
-        if names
-    }
+    return {code: names[0] for code, names in words_of("unit_names.txt").get(language, {}).items() if names}

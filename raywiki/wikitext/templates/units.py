@@ -24,22 +24,21 @@ from raywiki.wikitext.sites import NumberFormat
 from raywiki.wikitext.templates.unit_table import Unit, local_name, multiple, unit
 
 MINUS = "−"
-_FUDGE = (
-    1e-14  # as in Module:Convert: against logarithms that fall just short of an integer
-)
+_FUDGE = 1e-14  # as in Module:Convert: against logarithms that fall just short of an integer
 _RANGES = {  # word between two values → (as shown, shown between values with symbols, hyphens with adj=on)
     "to": (" to ", " to ", True), "and": (" and ", " and ", True), "or": (" or ", " or ", True), "-": ("–", "–", False),
     "–": ("–", "–", False), "—": ("–", "–", False), "to(-)": (" to ", "–", False), "and(-)": (" and ", "–", False),
-    "by": (" by ", " by ", False), "x": (" by ", " × ", False), "×": (" by ", " × ", False), "xx": (" × ", " × ", False),
+    "by": (" by ", " by ", False), "x": (" by ", " × ", False), "×": (" by ", " × ", False), "xx": (" × ", " × ",
+    False),
     "by(x)": (" by ", " × ", False), "*": ("×", "×", False), "+/-": (" ± ", " ± ", False), "±": (" ± ", " ± ", False),
-    "+": (" + ", " + ", False), ",": (", ", ", ", False), "/": (" / ", " / ", False), "to about": (" to about ", " to about ", False),
-    ", and": (", and ", ", and ", False), ", or": (", or ", ", or ", False), "до": (" до ", "–", False), "đến": (" đến ", " đến ", False),
+    "+": (" + ", " + ", False), ",": (", ", ", ", False), "/": (" / ", " / ", False), "to about": (" to about ",
+    " to about ", False),
+    ", and": (", and ", ", and ", False), ", or": (", or ", ", or ", False), "до": (" до ", "–", False),
+    "đến": (" đến ", " đến ", False),
     "bis": (" bis ", " bis ", False), "à": (" à ", " à ", False), "έως": (" έως ", " έως ", False),
 }  # fmt: skip
 _REPEAT_UNIT = {"x", "×", "by(x)"}
-_RANGE_IN_VALUE = re.compile(
-    r"(-?[\d.,]+)\s*(–|-|xx|x|×|\*| to | and | by )\s*(-?[\d.,]+)"
-)
+_RANGE_IN_VALUE = re.compile(r"(-?[\d.,]+)\s*(–|-|xx|x|×|\*| to | and | by )\s*(-?[\d.,]+)")
 _FRACTION = re.compile(r"([-−+]?)(?:(\d+)\s*[-+ ]\s*)?(\d+)\s*(?://?|⁄)\s*(\d+)")
 _JOINS = {
     "or": (" or ", ""), "sqbr": (" [", "]"), "comma": (", ", ""), "semicolon": ("; ", ""), "br": (" ", ""),
@@ -74,11 +73,7 @@ class _Conversion:
 def convert(t: Template) -> str | None:
     spec = _parse(t)
     if spec is None:
-        return (
-            t[1] and f"{t[1]} {t[2]}".strip()
-            if parse_number(t[1]) is not None
-            else None
-        )
+        return t[1] and f"{t[1]} {t[2]}".strip() if parse_number(t[1]) is not None else None
     inside = _input(spec)
     if spec.on("disp", "unit", "input only", "in"):
         return inside
@@ -104,16 +99,14 @@ def _parse(t: Template) -> _Conversion | None:
         return None
     position += 1
     units = [first]
-    while position + 1 < len(args) and multiple(
-        units[-1], sub := unit(args[position + 1])
-    ):
+    while position + 1 < len(args) and multiple(units[-1], sub := unit(args[position + 1])):
         more = _value(args[position], style)
         if more is None or sub is None:
             break
         values.append(more)
         units.append(sub)
         position += 2
-    rest = args[position : position + 2] + ["", ""]
+    rest = [*args[position : position + 2], "", ""]
     output, precision = rest[0], rest[1]
     if re.fullmatch(r"[-−]?\d+", output):
         output, precision = "", output
@@ -123,14 +116,10 @@ def _parse(t: Template) -> _Conversion | None:
     outputs = _output_codes(output, units, values)
     digits = precision.replace("−", "-")
     shown = int(digits) if re.fullmatch(r"-?\d{1,2}", digits) else None
-    return _Conversion(
-        values, ranges, units, outputs, shown, options, style, t.language
-    )
+    return _Conversion(values, ranges, units, outputs, shown, options, style, t.language)
 
 
-def _values(
-    args: list[str], style: NumberFormat
-) -> tuple[list[_Value], list[str], int]:
+def _values(args: list[str], style: NumberFormat) -> tuple[list[_Value], list[str], int]:
     """Leading values with the words between them, and how many arguments they take."""
     if not args:
         return [], [], 0
@@ -165,17 +154,9 @@ def _value(text: str, style: NumberFormat) -> _Value | None:
         if not bottom:
             return None
         number = (whole + top / bottom) * (-1 if sign in ("-", "−") else 1)
-        shown = (
-            (MINUS if number < 0 else "")
-            + (f"{whole} " if whole else "")
-            + f"{top}⁄{bottom}"
-        )
+        shown = (MINUS if number < 0 else "") + (f"{whole} " if whole else "") + f"{top}⁄{bottom}"
         return _Value(number, "", shown, bottom)
-    local = (
-        text.replace(".", "").replace(",", ".")
-        if style.decimal == "," and "," in text
-        else text.replace(",", "")
-    )
+    local = text.replace(".", "").replace(",", ".") if style.decimal == "," and "," in text else text.replace(",", "")
     number_ = parse_number(local.replace(" ", ""))
     if number_ is None or abs(number_) > 1e30:
         return None
@@ -202,14 +183,8 @@ def _output_codes(output: str, units: list[Unit], values: list[_Value]) -> list[
                 "mi": ["km"],
                 "yd": ["m"],
             }.get(units[0].codes[0], [])
-        output = (
-            "ftin" if units[0].codes[0] == "m" and 0 < first < 3 else units[0].default
-        )
-    return (
-        [output]
-        if unit(output) or " " not in output and "+" not in output
-        else re.split(r"[ +]+", output)
-    )
+        output = "ftin" if units[0].codes[0] == "m" and 0 < first < 3 else units[0].default
+    return [output] if unit(output) or (" " not in output and "+" not in output) else re.split(r"[ +]+", output)
 
 
 def _names(spec: _Conversion, side: str) -> bool:
@@ -219,9 +194,7 @@ def _names(spec: _Conversion, side: str) -> bool:
     if flipped and abbr in ("in", "out"):
         abbr = "in" if abbr == "out" else "out"
     return (
-        abbr not in ("on", "mos", "unit", side)
-        if abbr in ("on", "in", "out", "off", "mos", "unit", "none")
-        else side == "in"
+        abbr not in ("on", "mos", "unit", side) if abbr in ("on", "in", "out", "off", "mos", "unit", "none") else side == "in"
     )
 
 
@@ -238,20 +211,12 @@ def _label(one: Unit, spec: _Conversion, names: bool, singular: bool) -> str:
 
 def _american(name: str) -> str:
     name = (
-        re.sub(r"metre\b", "meter", re.sub(r"litre\b", "liter", name))
-        .replace("metres", "meters")
-        .replace("litres", "liters")
+        re.sub(r"metre\b", "meter", re.sub(r"litre\b", "liter", name)).replace("metres", "meters").replace("litres", "liters")
     )
-    return (
-        name.replace("deca", "deka")
-        .replace("US gallon", "U.S. gallon")
-        .replace("US fluid", "U.S. fluid")
-    )
+    return name.replace("deca", "deka").replace("US gallon", "U.S. gallon").replace("US fluid", "U.S. fluid")
 
 
-def _join(
-    values: list[str], spec: _Conversion, label: str, names: bool, hyphen: bool
-) -> str:
+def _join(values: list[str], spec: _Conversion, label: str, names: bool, hyphen: bool) -> str:
     """Values of a range with one unit behind them, or behind each where they multiply."""
     space = "-" if hyphen else ""
     if not hyphen and label:
@@ -276,25 +241,14 @@ def _input(spec: _Conversion) -> str:
         pieces = [
             value.shown
             + ("-" if adjective else " ")
-            + _label(one, spec, names, adjective or value.number == 1).replace(
-                " ", "-" if adjective else " "
-            )
+            + _label(one, spec, names, adjective or value.number == 1).replace(" ", "-" if adjective else " ")
             for value, one in zip(spec.values, spec.units, strict=False)
         ]
         return ("-" if adjective else " ").join(pieces)
     last = spec.values[-1]
-    singular = (
-        adjective
-        or spec.on("adj", "1")
-        or abs(last.number) == 1
-        or (last.denominator > 0 and abs(last.number) < 1)
-    )
+    singular = adjective or spec.on("adj", "1") or abs(last.number) == 1 or (last.denominator > 0 and abs(last.number) < 1)
     label = _label(spec.units[0], spec, names, singular)
-    hyphen = (
-        adjective
-        and spec.units[0].kind != "temperature"
-        and spec.language in ("en", "simple")
-    )
+    hyphen = adjective and spec.units[0].kind != "temperature" and spec.language in ("en", "simple")
     return _join([value.shown for value in spec.values], spec, label, names, hyphen)
 
 
@@ -320,40 +274,26 @@ def _single_output(spec: _Conversion, out: Unit) -> str:
     ):  # 20 ± 5 °C: the second value is a difference
         numbers[1] = spec.values[1].number * spec.units[0].scale / out.scale
     precision = spec.precision
-    if (
-        precision is None
-        and not spec.options.get("sigfig")
-        and not spec.options.get("round", "").isdigit()
-    ):
+    if precision is None and not spec.options.get("sigfig") and not spec.options.get("round", "").isdigit():
         precision = max(
-            _default_precision(spec, value, number, out)
-            for value, number in zip(_inputs(spec), numbers, strict=True)
+            _default_precision(spec, value, number, out) for value, number in zip(_inputs(spec), numbers, strict=True)
         )
     shown = [_round(spec, number, precision) for number in numbers]
     if spec.on("disp", "number", "output number only"):
         return shown[-1]
     adjective = spec.on("adj", "on", "mid") and names
-    singular = (
-        bool(adjective) or shown[-1].lstrip(MINUS).rstrip("0").rstrip(".,") == "1"
-    )
+    singular = bool(adjective) or shown[-1].lstrip(MINUS).rstrip("0").rstrip(".,") == "1"
     label = _label(out, spec, names, singular)
-    return _join(
-        shown, spec, label, names, bool(adjective) and spec.language in ("en", "simple")
-    )
+    return _join(shown, spec, label, names, bool(adjective) and spec.language in ("en", "simple"))
 
 
 def _inputs(spec: _Conversion) -> list[_Value]:
     """The values to convert; feet and inches together are one value, in inches."""
     if len(spec.units) == 1:
         return spec.values
-    total = sum(
-        value.number * one.scale
-        for value, one in zip(spec.values, spec.units, strict=False)
-    )
+    total = sum(value.number * one.scale for value, one in zip(spec.values, spec.units, strict=False))
     last = spec.values[-1]
-    return [
-        _Value(total / spec.units[-1].scale, last.digits, last.shown, last.denominator)
-    ]
+    return [_Value(total / spec.units[-1].scale, last.digits, last.shown, last.denominator)]
 
 
 def _converted(spec: _Conversion, value: _Value, out: Unit) -> float:
@@ -365,9 +305,7 @@ def _converted(spec: _Conversion, value: _Value, out: Unit) -> float:
     return value.number * source.scale / out.scale
 
 
-def _default_precision(
-    spec: _Conversion, value: _Value, number: float, out: Unit
-) -> int:
+def _default_precision(spec: _Conversion, value: _Value, number: float, out: Unit) -> int:
     """Decimals shown when none are asked for; Module:Convert's default_precision."""
     source, composite = spec.units[-1], len(spec.units) > 1
     if value.denominator:
@@ -375,13 +313,7 @@ def _default_precision(
     else:
         mantissa, _, exponent = value.digits.lower().partition("e")
         whole, dot, decimals = mantissa.partition(".")
-        precision = (
-            len(decimals)
-            if dot
-            else 0
-            if composite
-            else -(len(whole) - len(whole.rstrip("0")))
-        )
+        precision = len(decimals) if dot else 0 if composite else -(len(whole) - len(whole.rstrip("0")))
         precision -= int(exponent or 0)
     if source.kind == "temperature":
         kelvin = abs((value.number - source.offset) * source.scale)
@@ -420,9 +352,7 @@ def _round(spec: _Conversion, number: float, precision: int | None) -> str:
     return _scientific(digits, negative, precision, spec.style)
 
 
-def _scientific(
-    digits: str, negative: bool, precision: int | None, style: NumberFormat
-) -> str:
+def _scientific(digits: str, negative: bool, precision: int | None, style: NumberFormat) -> str:
     """Numbers of more than ten digits that were rounded to a power of ten, and very small ones, are powers of ten."""
     sign = MINUS if negative else ""
     if precision is not None and precision < 0 and len(digits) > 10:
@@ -451,11 +381,7 @@ def _multiple_output(spec: _Conversion, code: str) -> str:
     shown = []
     for value in _inputs(spec):
         number = _converted(spec, value, little)
-        precision = (
-            spec.precision
-            if spec.precision is not None
-            else _default_precision(spec, value, number, little)
-        )
+        precision = spec.precision if spec.precision is not None else _default_precision(spec, value, number, little)
         decimals = max(precision, 0)
         total = float(round_half_up(abs(number), decimals))
         whole, rest = divmod(total, per)
@@ -464,9 +390,7 @@ def _multiple_output(spec: _Conversion, code: str) -> str:
         gap = "-" if adjective else " "
         if whole:
             pieces.append(
-                format_number(f"{whole:.0f}", spec.style)
-                + gap
-                + _label(big, spec, names, bool(adjective) or whole == 1)
+                format_number(f"{whole:.0f}", spec.style) + gap + _label(big, spec, names, bool(adjective) or whole == 1)
             )
         pieces.append(
             format_number(f"{rest:.{decimals}f}" if rest else "0", spec.style)
@@ -494,9 +418,7 @@ def pop_density(t: Template) -> str | None:
     text = f"{format_number(round_half_up(density, decimals), style)}/{first.symbol}"
     if second is not None and second.kind == first.kind:
         other = density * second.scale / first.scale
-        text += (
-            f" ({format_number(round_half_up(other, decimals), style)}/{second.symbol})"
-        )
+        text += f" ({format_number(round_half_up(other, decimals), style)}/{second.symbol})"
     return text
 
 
@@ -506,9 +428,7 @@ def measured(t: Template) -> str | None:
     for codes in (("ft", "in"), ("m",), ("cm",), ("km2",), ("ha",)):
         if t[codes[0]]:
             pieces = [piece for code in codes if t[code] for piece in (t[code], code)]
-            raw = "|".join(
-                [*pieces, *(["ftin"] if codes[0] in ("m", "cm") else []), "abbr=on"]
-            )
+            raw = "|".join([*pieces, *(["ftin"] if codes[0] in ("m", "cm") else []), "abbr=on"])
             return convert(Template("convert", raw, t.page))
     return convert(t)
 
@@ -528,17 +448,16 @@ def track_gauge(t: Template) -> str | None:
     match = re.fullmatch(r"([\d.,]+) *(mm|cm|m|in)?", t[1])
     if not match:
         return t[1] or None
-    millimetres = (
-        float(match[1].replace(",", ""))
-        * {"mm": 1, "cm": 10, "m": 1000, "in": 25.4, None: 1}[match[2]]
-    )
+    millimetres = float(match[1].replace(",", "")) * {"mm": 1, "cm": 10, "m": 1000, "in": 25.4, None: 1}[match[2]]
     metric = f"{format_number(f'{millimetres:.0f}', t.page.site.numbers)} mm"
     inches = _imperial_gauges.get(round(millimetres))
     return f"{metric} ({inches})" if inches and t["disp"] != "1" else metric
 
 
-_imperial_gauges = {1435: "4 ft 8 1⁄2 in", 1520: "4 ft 11 27⁄32 in", 1524: "5 ft", 1067: "3 ft 6 in", 1000: "3 ft 3 3⁄8 in",
-                    1600: "5 ft 3 in", 1668: "5 ft 5 21⁄32 in", 1676: "5 ft 6 in", 914: "3 ft", 610: "2 ft", 762: "2 ft 6 in"}  # fmt: skip
+_imperial_gauges = {1435: "4 ft 8 1⁄2 in", 1520: "4 ft 11 27⁄32 in", 1524: "5 ft", 1067: "3 ft 6 in",
+    1000: "3 ft 3 3⁄8 in",
+                    1600: "5 ft 3 in", 1668: "5 ft 5 21⁄32 in", 1676: "5 ft 6 in", 914: "3 ft", 610: "2 ft",
+                        762: "2 ft 6 in"}  # fmt: skip
 
 
 @template(
@@ -563,4 +482,4 @@ def convert_by_name(t: Template) -> str | None:
 def elevation(t: Template) -> str | None:
     """German `{{Höhe|1234|DE-NN}}` → 1234 m ü. NN."""
     reference = {"DE-NN": "NN", "DE-NHN": "NHN", "AT": "A.", "CH": "M."}.get(t[2], "")
-    return f"{format_number(t[1], NumberFormat('.', ',', 5) if t.language == 'de' else ENGLISH)} m{' ü. ' + reference if reference else ''}"
+    return f"{format_number(t[1], NumberFormat('.', ',', 5) if t.language == 'de' else ENGLISH)} m{' ü. ' + reference if reference else ''}"  # noqa: E501

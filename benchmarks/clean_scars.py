@@ -1,0 +1,54 @@
+"""What does cleaning leave behind in the text: empty parentheses, values gone, markup?
+
+    python benchmarks/clean_scars.py DUMP … [--examples 3]
+
+Counted over all articles of each dump, formulas and code aside (they may hold any character).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+
+from template_values import pages
+
+from raywiki.dumps import read_siteinfo
+from raywiki.wikitext import clean_wikitext
+
+SCARS = {
+    "empty parentheses": re.compile(r"(?<!\w)\(\s*[,;]?\s*\)|\(\s*;\s*\)|\( ?, ?\)"),
+    "value gone": re.compile(r"(?<!,), ,|\b(?:the|The) +of\b|(?<=\w) ,(?!,)|\b(?:At|In|Of|By|From|at|in|of|by|from) ,|\bis an? {2,}|\(\s*[,;] |[^\S\n]{2,}(?=\S)"),
+    "markup": re.compile(r"\[\[|\]\]|\{\{|\}\}|<ref\b|</ref>|thumb\||'''|^\|-|^\{\||^\|\}|\b(?:File|Image|Category):\S", re.MULTILINE),
+}
+ASIDE = re.compile(r"```.*?```|\$[^$\n]*\$|`[^`\n]*`", re.DOTALL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dumps", nargs="+")
+    parser.add_argument("--examples", type=int, default=3)
+    args = parser.parse_args()
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    articles: dict[str, int] = defaultdict(int)
+    for path in args.dumps:
+        site = read_siteinfo(path)
+        for title, wikitext in pages(path):
+            text = clean_wikitext(wikitext, language=site.language, namespaces=site.namespaces, title=title).text
+            articles[site.language] += 1
+            text = ASIDE.sub("$", text)
+            for scar, pattern in SCARS.items():
+                for match in pattern.finditer(text):
+                    around = text[max(0, match.start() - 40) : match.end() + 30].replace("\n", "⏎")
+                    found[site.language][scar].append(f"{title}: {around}")
+    print(f"{'language':10}{'articles':>10}" + "".join(f"{scar:>20}" for scar in SCARS))
+    for language, number in articles.items():
+        print(f"{language:10}{number:10,}" + "".join(f"{len(found[language][scar]):20,}" for scar in SCARS))
+    for language, scars in found.items():
+        for scar, examples in scars.items():
+            for example in examples[: args.examples]:
+                print(f"{language}  {scar:18} {example}")
+
+
+if __name__ == "__main__":
+    main()
