@@ -39,9 +39,16 @@ PARTS, ARTICLES = 27, 259_000  # about 7 million
 
 
 def make_documents(dumps: Sequence[str], megabytes: float, seed: int = 0) -> list[dict[str, Any]]:
-    """Articles of the dumps and altered copies of them, in random order, `megabytes` of UTF-8 in all."""
+    """Articles of the dumps and altered copies of them, half and half, in random order, `megabytes` of UTF-8 in all."""
     rng = random.Random(seed)
-    originals = [text for dump in dumps for text in read_wikitext(dump)]
+    found = [text for dump in dumps for text in read_wikitext(dump)]
+    rng.shuffle(found)
+    originals, size = [], 0
+    for text in found:  # at most half of it is original
+        originals.append(text)
+        size += len(text.encode())
+        if size >= megabytes * 5e5:
+            break
     texts, size = [], 0
     for text in cycle_with_changes(originals, rng):
         texts.append(text)
@@ -103,7 +110,9 @@ def run_on_one_core(command: list[str]) -> dict[str, Any]:
     variables = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     environment = {**os.environ, **variables, "PYTHONPATH": str(Path(__file__).parents[1])}
     pin: Callable[[], None] = lambda: os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # noqa: E731
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, preexec_fn=pin)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, preexec_fn=pin)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 

@@ -25,13 +25,13 @@ ASIDE = re.compile(
     r"(?:cite|перехід|fact|citation|chú thích|sfn|harv(?!txt|nb)|rp\b|efn|refn?\b|ref\+|reftag|note\b|note label|ref label|cref|cnote|fn\b|webarchive|wayback|dead link|"
     r"liên kết hỏng|недоступне посилання|cần |citation needed|fact\b|факт|джерело|без джерел|немає |значущість|значимість|πηγή|πηγές|παραπομπή|εκκρεμεί|"
     r"χρειάζεται|ασαφές|ουδετερότητα|dubious|clarify|clarification|when|who\b|which|where|by whom|according to whom|vague|page needed|full|better source|"
-    r"verify|failed verification|unreliable|update|relevance|qualify|weasel|specify|expand|as of\?|coord|anchor|clear|main|see also|seealso|further|"
+    r"verify|failed verification|unreliable|update|relevance|qualify|weasel|specify|expand|coord|anchor|clear|main|see also|seealso|further|"
     r"about|chính|xem thêm|bài chính|докладніше|κύριο|κύρια|legend|легенда|color box|flagicon|flagdeco|biểu tượng|прапорець|multiple image|gallery|"
     r"infobox|thông tin|hộp|weather box|ribbon devices|quote box|portal|commons|wiktionary|use dmy|tham khảo|reflist|số trang|коли|ai nói|khi nào|яка|"
     r"ком|еіу|юридична енциклопедія|есу|фес|тес|мсіу|еу\b|уре|уме|урес|уле|мфе|гу\b|шл-|ум-|поле|h\b|у планах|шрифти|іменини|refimprove|inflation-fn|"
-    r"pp\b|đoạn|khóa|1000 bài|thanh bên|sidebar|clade|api |tđbkvn|значення|життєпис|wide image|редагування|κατάλογος|χάρτης|πόλη|γλωσσολογία|"
-    r"επιστήμη|αρχείο ερτ|#tag|#invoke|qual|anonymous|section|nhiều|các dân tộc|hình học|chính trị|quản trị|indochine|german federal|infobox|graph|"
-    r"external media|listen|audio\b.*|c3$|c4$|mpc|defaultsort|bots|short description|dts|spoken|video|location map|side box|chart|flowchart|family tree|"
+    r"pp\b|đoạn|khóa|1000 bài|thanh bên|sidebar|clade|tđbkvn|значення|життєпис|wide image|редагування|κατάλογος|χάρτης|πόλη|γλωσσολογία|"
+    r"επιστήμη|αρχείο ερτ|#tag|#invoke|qual|anonymous|section\b(?! link)|nhiều|các dân tộc|hình học|chính trị|quản trị|indochine|german federal|infobox|graph|"
+    r"external media|listen|mpc|defaultsort|bots|short description|dts|spoken|video|location map|side box|chart|flowchart|family tree|"
     r"футер|пов'язані|div col|col-|colbegin|refbegin|tone|original research|undue|pov|peacock|jargon|technical|contradict|not in|or\b|speculation|sync)",
     re.IGNORECASE,
 )

@@ -57,7 +57,7 @@ def layout(text: str, *, keep_empty_headings: bool = False) -> str:
         if first in _MARKS:
             _list_item(line, blocks)
         elif first == "=" and (match := _HEADING.fullmatch(line)):
-            blocks.heading(len(match[1]), match[2].replace(BREAK, " ").strip())
+            blocks.heading(len(match[1]), " ".join(match[2].replace(BREAK, " ").split()))
         elif first == "|" or (first == "!" and "!!" in line) or line.startswith("{|"):
             continue  # what is left of a table or template that was cut in two
         elif line.startswith("----"):
@@ -81,7 +81,7 @@ def _broken_line(line: str, blocks: _Blocks) -> None:
 def _list_item(line: str, blocks: _Blocks) -> None:
     content = line.lstrip(_MARKS + " ")
     marks = line[: len(line) - len(content)].replace(" ", "")
-    content = " ".join(content.replace(BREAK, " ").split(" ")).strip() if BREAK in content else content
+    content = " ".join(content.replace(BREAK, " ").split()) if BREAK in content else content
     if not content or not _HAS_WORD.search(content):
         return
     last = marks[-1]

@@ -19,6 +19,7 @@ _TAGS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n")
     "br": BREAK, "hr": "\n\n", "poem": "\n\n", "blockquote": "\n\n", "p": "\n\n", "code": "`", "q": '"', "rp": "",
 }  # fmt: skip
 _TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
+_BROKEN_REFERENCE = re.compile(r"</?ref(?![A-Za-z])[^<>\n]*+>?", re.IGNORECASE)
 _SUP = re.compile(r"<sup(?:\s[^<>]*+)?>([^<>\n]*+)</sup>", re.IGNORECASE)
 _RAISED = re.compile(r"(?:[-+−]?[0-9n]+[+−-]?|[-+−])")
 _QUOTES = re.compile(r"'''*+")  # two fixed characters first: quicker to search for than '{2,}
@@ -43,7 +44,8 @@ def tags(text: str) -> str:
         return text
     if "<sup" in text:
         text = _SUP.sub(_superscript, text)
-    return _TAG.sub(_tag, text)
+    text = _TAG.sub(_tag, text)
+    return _BROKEN_REFERENCE.sub("", text) if "<" in text else text
 
 
 def _tag(match: re.Match[str]) -> str:
@@ -83,8 +85,10 @@ def _first_bold_after_letter(line: str) -> str:
     """The first bold mark after a one-letter word, else after a longer word, is an apostrophe and italics."""
     marks = [match for match in _QUOTES.finditer(line) if len(match[0]) == 3]
     ranked = sorted(marks, key=lambda match: (_rank(line, match.start()), match.start()))
+    if not ranked:
+        return line
     start = ranked[0].start()
-    return line[:start] + "'" + line[start + 3 :] if ranked else line
+    return line[:start] + "'" + line[start + 3 :]
 
 
 def _rank(line: str, start: int) -> int:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from raywiki.wikitext.numbers import (
-    ENGLISH,
     format_number,
     parse_number,
     round_half_up,
@@ -22,41 +21,18 @@ from raywiki.wikitext.numbers import (
 from raywiki.wikitext.registry import Template, template
 from raywiki.wikitext.sites import NumberFormat
 from raywiki.wikitext.templates.unit_table import Unit, local_name, multiple, unit
+from raywiki.wikitext.templates.unit_values import MINUS, RANGES, REPEAT_UNIT, Value, parse_value, parse_values
 
-MINUS = "−"
 _FUDGE = 1e-14  # as in Module:Convert: against logarithms that fall just short of an integer
-_RANGES = {  # word between two values → (as shown, shown between values with symbols, hyphens with adj=on)
-    "to": (" to ", " to ", True), "and": (" and ", " and ", True), "or": (" or ", " or ", True), "-": ("–", "–", False),
-    "–": ("–", "–", False), "—": ("–", "–", False), "to(-)": (" to ", "–", False), "and(-)": (" and ", "–", False),
-    "by": (" by ", " by ", False), "x": (" by ", " × ", False), "×": (" by ", " × ", False), "xx": (" × ", " × ",
-    False),
-    "by(x)": (" by ", " × ", False), "*": ("×", "×", False), "+/-": (" ± ", " ± ", False), "±": (" ± ", " ± ", False),
-    "+": (" + ", " + ", False), ",": (", ", ", ", False), "/": (" / ", " / ", False), "to about": (" to about ",
-    " to about ", False),
-    ", and": (", and ", ", and ", False), ", or": (", or ", ", or ", False), "до": (" до ", "–", False),
-    "đến": (" đến ", " đến ", False),
-    "bis": (" bis ", " bis ", False), "à": (" à ", " à ", False), "έως": (" έως ", " έως ", False),
-}  # fmt: skip
-_REPEAT_UNIT = {"x", "×", "by(x)"}
-_RANGE_IN_VALUE = re.compile(r"(-?[\d.,]+)\s*(–|-|xx|x|×|\*| to | and | by )\s*(-?[\d.,]+)")
-_FRACTION = re.compile(r"([-−+]?)(?:(\d+)\s*[-+ ]\s*)?(\d+)\s*(?://?|⁄)\s*(\d+)")
 _JOINS = {
     "or": (" or ", ""), "sqbr": (" [", "]"), "comma": (", ", ""), "semicolon": ("; ", ""), "br": (" ", ""),
 }  # fmt: skip
 _ONLY_OUTPUT = {"output only", "out", "output number only", "number", "unit2", "only"}
 
 
-@dataclass(frozen=True)
-class _Value:
-    number: float
-    digits: str  # as written, without sign and marks: its precision counts
-    shown: str
-    denominator: int = 0
-
-
 @dataclass
 class _Conversion:
-    values: list[_Value]
+    values: list[Value]
     ranges: list[str]
     units: list[Unit]  # two or more: feet and inches
     outputs: list[str]
@@ -91,7 +67,7 @@ def convert(t: Template) -> str | None:
 def _parse(t: Template) -> _Conversion | None:
     style = t.page.site.numbers
     args = t.positional()
-    values, ranges, position = _values(args, style)
+    values, ranges, position = parse_values(args, style)
     if not values:
         return None
     first = unit(args[position]) if position < len(args) else None
@@ -100,7 +76,7 @@ def _parse(t: Template) -> _Conversion | None:
     position += 1
     units = [first]
     while position + 1 < len(args) and multiple(units[-1], sub := unit(args[position + 1])):
-        more = _value(args[position], style)
+        more = parse_value(args[position], style)
         if more is None or sub is None:
             break
         values.append(more)
@@ -119,60 +95,7 @@ def _parse(t: Template) -> _Conversion | None:
     return _Conversion(values, ranges, units, outputs, shown, options, style, t.language)
 
 
-def _values(args: list[str], style: NumberFormat) -> tuple[list[_Value], list[str], int]:
-    """Leading values with the words between them, and how many arguments they take."""
-    if not args:
-        return [], [], 0
-    match = _RANGE_IN_VALUE.fullmatch(args[0])
-    if match and not _FRACTION.fullmatch(args[0]):
-        args = [match[1], match[2].strip(), match[3], *args[1:]]
-    taken = -2 if match and not _FRACTION.fullmatch(args[0]) else 0
-    value = _value(args[0], style)
-    if value is None:
-        return [], [], 0
-    values, ranges, position = [value], [], 1
-    while position + 1 < len(args) and args[position] in _RANGES:
-        more = _value(args[position + 1], style)
-        if more is None:
-            break
-        ranges.append(args[position])
-        values.append(more)
-        position += 2
-    return values, ranges, position + taken
-
-
-def _value(text: str, style: NumberFormat) -> _Value | None:
-    text = text.strip().replace("&minus;", "-").replace("&nbsp;", " ")
-    fraction = _FRACTION.fullmatch(text)
-    if fraction:
-        sign, whole, top, bottom = (
-            fraction[1],
-            int(fraction[2] or 0),
-            int(fraction[3]),
-            int(fraction[4]),
-        )
-        if not bottom:
-            return None
-        number = (whole + top / bottom) * (-1 if sign in ("-", "−") else 1)
-        shown = (MINUS if number < 0 else "") + (f"{whole} " if whole else "") + f"{top}⁄{bottom}"
-        return _Value(number, "", shown, bottom)
-    local = text.replace(".", "").replace(",", ".") if style.decimal == "," and "," in text else text.replace(",", "")
-    number_ = parse_number(local.replace(" ", ""))
-    if number_ is None or abs(number_) > 1e30:
-        return None
-    digits = local.replace(" ", "").lstrip("+-−")
-    return _Value(number_, digits, _show_number(digits, number_ < 0, style))
-
-
-def _show_number(digits: str, negative: bool, style: NumberFormat) -> str:
-    mantissa, e, exponent = digits.lower().partition("e")
-    shown = format_number(mantissa or "0", style)
-    if e:
-        shown += "×10" + superscript(str(int(exponent)))
-    return (MINUS if negative else "") + shown
-
-
-def _output_codes(output: str, units: list[Unit], values: list[_Value]) -> list[str]:
+def _output_codes(output: str, units: list[Unit], values: list[Value]) -> list[str]:
     if not output:
         first = values[0].number
         if len(units) > 1:
@@ -222,9 +145,9 @@ def _join(values: list[str], spec: _Conversion, label: str, names: bool, hyphen:
     if not hyphen and label:
         space = "" if label.startswith("/") else " "
     text = values[0]
-    repeat = spec.ranges and spec.ranges[0] in _REPEAT_UNIT and not names
+    repeat = spec.ranges and spec.ranges[0] in REPEAT_UNIT and not names
     for word, value in zip(spec.ranges, values[1:], strict=False):
-        with_names, with_symbols, hyphens = _RANGES[word]
+        with_names, with_symbols, hyphens = RANGES[word]
         between = with_names if names else with_symbols
         if hyphens and spec.on("adj", "on") and (hyphen or spec.on("abbr", "on")):
             between = between.replace(" ", "-")
@@ -287,16 +210,16 @@ def _single_output(spec: _Conversion, out: Unit) -> str:
     return _join(shown, spec, label, names, bool(adjective) and spec.language in ("en", "simple"))
 
 
-def _inputs(spec: _Conversion) -> list[_Value]:
+def _inputs(spec: _Conversion) -> list[Value]:
     """The values to convert; feet and inches together are one value, in inches."""
     if len(spec.units) == 1:
         return spec.values
     total = sum(value.number * one.scale for value, one in zip(spec.values, spec.units, strict=False))
     last = spec.values[-1]
-    return [_Value(total / spec.units[-1].scale, last.digits, last.shown, last.denominator)]
+    return [Value(total / spec.units[-1].scale, last.digits, last.shown, last.denominator)]
 
 
-def _converted(spec: _Conversion, value: _Value, out: Unit) -> float:
+def _converted(spec: _Conversion, value: Value, out: Unit) -> float:
     source = spec.units[-1]
     if source.kind == "temperature":
         return (value.number - source.offset) * source.scale / out.scale + out.offset
@@ -305,7 +228,7 @@ def _converted(spec: _Conversion, value: _Value, out: Unit) -> float:
     return value.number * source.scale / out.scale
 
 
-def _default_precision(spec: _Conversion, value: _Value, number: float, out: Unit) -> int:
+def _default_precision(spec: _Conversion, value: Value, number: float, out: Unit) -> int:
     """Decimals shown when none are asked for; Module:Convert's default_precision."""
     source, composite = spec.units[-1], len(spec.units) > 1
     if value.denominator:
@@ -400,86 +323,6 @@ def _multiple_output(spec: _Conversion, code: str) -> str:
         shown.append((MINUS if number < 0 else "") + gap.join(pieces))
     text = shown[0]
     for word, value_shown in zip(spec.ranges, shown[1:], strict=False):
-        between = _RANGES[word][1]
+        between = RANGES[word][1]
         text += (f" {between.strip()} ") + value_shown
     return text
-
-
-@template("pop density", "population density", "popdens")
-def pop_density(t: Template) -> str | None:
-    """People per area, in two units: `{{pop density|3645257|640081.87|km2|sqmi|prec=1}}`."""
-    people, area = parse_number(t[1]), parse_number(t[2])
-    first, second = unit(t[3] or "km2"), unit(t[4]) if t[4] else None
-    if people is None or not area or first is None:
-        return None
-    decimals = int(t["prec"]) if t["prec"].lstrip("-").isdigit() else 0
-    density = people / area
-    style = t.page.site.numbers
-    text = f"{format_number(round_half_up(density, decimals), style)}/{first.symbol}"
-    if second is not None and second.kind == first.kind:
-        other = density * second.scale / first.scale
-        text += f" ({format_number(round_half_up(other, decimals), style)}/{second.symbol})"
-    return text
-
-
-@template("convert area", "area convert", "height", "convert height", "ht")
-def measured(t: Template) -> str | None:
-    """Height of a person, by named arguments: `{{height|ft=5|in=6}}`, `{{height|m=1.68}}`."""
-    for codes in (("ft", "in"), ("m",), ("cm",), ("km2",), ("ha",)):
-        if t[codes[0]]:
-            pieces = [piece for code in codes if t[code] for piece in (t[code], code)]
-            raw = "|".join([*pieces, *(["ftin"] if codes[0] in ("m", "cm") else []), "abbr=on"])
-            return convert(Template("convert", raw, t.page))
-    return convert(t)
-
-
-@template(
-    "track gauge",
-    "railgauge",
-    "rail gauge",
-    "gauge",
-    "rg",
-    "track",
-    "spurweite",
-    "spurweite anzeige",
-)
-def track_gauge(t: Template) -> str | None:
-    """`{{track gauge|1435mm}}` → 1,435 mm (4 ft 8+1⁄2 in) on most wikis; the value as given stays first."""
-    match = re.fullmatch(r"([\d.,]+) *(mm|cm|m|in)?", t[1])
-    if not match:
-        return t[1] or None
-    millimetres = float(match[1].replace(",", "")) * {"mm": 1, "cm": 10, "m": 1000, "in": 25.4, None: 1}[match[2]]
-    metric = f"{format_number(f'{millimetres:.0f}', t.page.site.numbers)} mm"
-    inches = _imperial_gauges.get(round(millimetres))
-    return f"{metric} ({inches})" if inches and t["disp"] != "1" else metric
-
-
-_imperial_gauges = {1435: "4 ft 8 1⁄2 in", 1520: "4 ft 11 27⁄32 in", 1524: "5 ft", 1067: "3 ft 6 in",
-    1000: "3 ft 3 3⁄8 in",
-                    1600: "5 ft 3 in", 1668: "5 ft 5 21⁄32 in", 1676: "5 ft 6 in", 914: "3 ft", 610: "2 ft",
-                        762: "2 ft 6 in"}  # fmt: skip
-
-
-@template(
-    "m to ft",
-    "ft to m",
-    "km to mi",
-    "mi to km",
-    "m2 to ft2",
-    "kg to lb",
-    "lb to kg",
-    "c to f",
-    "f to c",
-)
-def convert_by_name(t: Template) -> str | None:
-    source, _, target = t.name.lower().replace("_", " ").partition(" to ")
-    fixed = {"c": "C", "f": "F"}
-    raw = f"{t[1]}|{fixed.get(source, source)}|{fixed.get(target, target)}|{t['precision']}"
-    return convert(Template("convert", raw, t.page))
-
-
-@template("elevation", "elevation")
-def elevation(t: Template) -> str | None:
-    """German `{{Höhe|1234|DE-NN}}` → 1234 m ü. NN."""
-    reference = {"DE-NN": "NN", "DE-NHN": "NHN", "AT": "A.", "CH": "M."}.get(t[2], "")
-    return f"{format_number(t[1], NumberFormat('.', ',', 5) if t.language == 'de' else ENGLISH)} m{' ü. ' + reference if reference else ''}"  # noqa: E501
