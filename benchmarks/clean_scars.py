@@ -18,7 +18,10 @@ from raywiki.wikitext import clean_wikitext
 
 SCARS = {
     "empty parentheses": re.compile(r"(?<!\w)\(\s*[,;]?\s*\)|\(\s*;\s*\)|\( ?, ?\)"),
-    "value gone": re.compile(r"(?<!,), ,|\b(?:the|The) +of\b|(?<=\w) ,(?!,)|\b(?:At|In|Of|By|From|at|in|of|by|from) ,|\bis an? {2,}|\(\s*[,;] |[^\S\n]{2,}(?=\S)"),
+    "value gone": re.compile(
+        r"(?<!,), ,|\b(?:the|The) +of\b|(?<=\w) ,(?!,)"
+        r"|\b(?:At|In|Of|By|From|at|in|of|by|from) ,|\bis an? {2,}|\(\s*[,;] |[^\S\n]{2,}(?=\S)"
+    ),
     "markup": re.compile(r"\[\[|\]\]|\{\{|\}\}|<ref\b|</ref>|thumb\||'''|^\|-|^\{\||^\|\}|\b(?:File|Image):\S", re.MULTILINE),
 }
 ASIDE = re.compile(r"```.*?```|\$[^$\n]*\$|`[^`\n]*`", re.DOTALL)

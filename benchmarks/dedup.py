@@ -22,7 +22,6 @@ import json
 import os
 import random
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -134,7 +133,9 @@ def report(watch: Stopwatch, removed: Sequence[str]) -> None:
 
 
 def peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    """Peak resident memory of this process. `getrusage` would count what its parent held when it started this one."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1e6
 
 
 def run_ours(folder: str) -> None:
@@ -282,7 +283,7 @@ def make_index(folder: Path, parts: int, articles: int) -> None:
         table = pa.Table.from_arrays(columns, schema=SIGNATURES)
         per_part = articles // 20 // parts
         if part < parts:
-            repeated.append(table.slice(0, per_part))
+            repeated.append(table.take(list(range(per_part))))  # a slice would hold the whole table
         else:
             copies = pa.concat_tables(repeated)
             own = table.slice(0, copies.num_rows)

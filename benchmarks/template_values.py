@@ -13,26 +13,34 @@ import argparse
 import re
 from collections import Counter, defaultdict
 
-from raywiki.dumps import check_ranges, read_range, read_siteinfo, split_dump  # noqa: F401
+from raywiki.dumps import read_range, read_siteinfo, split_dump
 from raywiki.wikitext import clean_wikitext
 
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 REFERENCE = re.compile(
-    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)|<nowiki>.*?</nowiki>|<math.*?</math>", re.I | re.S
+    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)"
+    r"|<nowiki>.*?</nowiki>|<math.*?</math>",
+    re.I | re.S,
 )
 # Set aside: names that begin so, in English and in the languages of the dumps.
 ASIDE = re.compile(
-    r"(?:cite|перехід|fact|citation|chú thích|sfn|harv(?!txt|nb)|rp\b|efn|refn?\b|ref\+|reftag|note\b|note label|ref label|cref|cnote|fn\b|webarchive|wayback|dead link|"
-    r"liên kết hỏng|недоступне посилання|cần |citation needed|fact\b|факт|джерело|без джерел|немає |значущість|значимість|πηγή|πηγές|παραπομπή|εκκρεμεί|"
-    r"χρειάζεται|ασαφές|ουδετερότητα|dubious|clarify|clarification|when|who\b|which|where|by whom|according to whom|vague|page needed|full|better source|"
-    r"verify|failed verification|unreliable|update|relevance|qualify|weasel|specify|expand|coord|anchor|clear|main|see also|seealso|further|"
-    r"about|chính|xem thêm|bài chính|докладніше|κύριο|κύρια|legend|легенда|color box|flagicon|flagdeco|biểu tượng|прапорець|multiple image|gallery|"
-    r"infobox|thông tin|hộp|weather box|ribbon devices|quote box|portal|commons|wiktionary|use dmy|tham khảo|reflist|số trang|коли|ai nói|khi nào|яка|"
-    r"ком|еіу|юридична енциклопедія|есу|фес|тес|мсіу|еу\b|уре|уме|урес|уле|мфе|гу\b|шл-|ум-|поле|h\b|у планах|шрифти|іменини|refimprove|inflation-fn|"
-    r"pp\b|đoạn|khóa|1000 bài|thanh bên|sidebar|clade|tđbkvn|значення|життєпис|wide image|редагування|κατάλογος|χάρτης|πόλη|γλωσσολογία|"
-    r"επιστήμη|αρχείο ερτ|#tag|#invoke|qual|anonymous|section\b(?! link)|nhiều|các dân tộc|hình học|chính trị|quản trị|indochine|german federal|infobox|graph|"
-    r"external media|listen|mpc|defaultsort|bots|short description|dts|spoken|video|location map|side box|chart|flowchart|family tree|"
-    r"футер|пов'язані|div col|col-|colbegin|refbegin|tone|original research|undue|pov|peacock|jargon|technical|contradict|not in|or\b|speculation|sync)",
+    r"(?:"
+    r"cite|перехід|fact|citation|chú thích|sfn|harv(?!txt|nb)|rp\b|efn|refn?\b|ref\+|reftag|note\b|note label"
+    r"|ref label|cref|cnote|fn\b|webarchive|wayback|dead link|liên kết hỏng|недоступне посилання|cần |citation needed"
+    r"|fact\b|факт|джерело|без джерел|немає |значущість|значимість|πηγή|πηγές|παραπομπή|εκκρεμεί|χρειάζεται|ασαφές"
+    r"|ουδετερότητα|dubious|clarify|clarification|when|who\b|which|where|by whom|according to whom|vague|page needed"
+    r"|full|better source|verify|failed verification|unreliable|update|relevance|qualify|weasel|specify|expand|coord"
+    r"|anchor|clear|main|see also|seealso|further|about|chính|xem thêm|bài chính|докладніше|κύριο|κύρια|legend"
+    r"|легенда|color box|flagicon|flagdeco|biểu tượng|прапорець|multiple image|gallery|infobox|thông tin|hộp"
+    r"|weather box|ribbon devices|quote box|portal|commons|wiktionary|use dmy|tham khảo|reflist|số trang|коли|ai nói"
+    r"|khi nào|яка|ком|еіу|юридична енциклопедія|есу|фес|тес|мсіу|еу\b|уре|уме|урес|уле|мфе|гу\b|шл-|ум-|поле|h\b"
+    r"|у планах|шрифти|іменини|refimprove|inflation-fn|pp\b|đoạn|khóa|1000 bài|thanh bên|sidebar|clade|tđbkvn"
+    r"|значення|життєпис|wide image|редагування|κατάλογος|χάρτης|πόλη|γλωσσολογία|επιστήμη|αρχείο ερτ|#tag|#invoke"
+    r"|qual|anonymous|section\b(?! link)|nhiều|các dân tộc|hình học|chính trị|quản trị|indochine|german federal|graph"
+    r"|external media|listen|mpc|defaultsort|bots|short description|dts|spoken|video|location map|side box|chart"
+    r"|flowchart|family tree|футер|пов'язані|div col|col-|colbegin|refbegin|tone|original research|undue|pov|peacock"
+    r"|jargon|technical|contradict|not in|or\b|speculation|sync"
+    r")",
     re.IGNORECASE,
 )
 
@@ -73,7 +81,8 @@ def pages(path: str) -> list[tuple[str, str]]:
     for dump_range in split_dump(path):
         for batch in read_range(dump_range):
             for page in batch.select(["title", "namespace", "redirect", "model", "text"]).to_pylist():
-                if page["namespace"] == 0 and page["redirect"] is None and page["model"] in (None, "wikitext") and page["text"]:
+                is_article = page["namespace"] == 0 and page["redirect"] is None and page["model"] in (None, "wikitext")
+                if is_article and page["text"]:
                     found.append((page["title"], page["text"]))
     return found
 
@@ -101,7 +110,10 @@ def main() -> None:
     print(f"{'language':10}{'in sentences':>14}{'set aside':>12}{'with a value':>14}{'kept':>8}{'share':>9}")
     for language, count in counts.items():
         valued = count["kept"] + count["lost"]
-        print(f"{language:10}{valued + count['aside']:14,}{count['aside']:12,}{valued:14,}{count['kept']:8,}{count['kept'] / max(valued, 1):9.1%}")
+        print(
+            f"{language:10}{valued + count['aside']:14,}{count['aside']:12,}{valued:14,}{count['kept']:8,}"
+            f"{count['kept'] / max(valued, 1):9.1%}"
+        )
     for language, names in lost.items():
         print(f"\nvalue lost, {language}:")
         for name, number in names.most_common(args.list):

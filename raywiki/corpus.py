@@ -181,7 +181,7 @@ class Corpus:
         return "/".join((self.root, *pieces))
 
     def url_of(self, *pieces: str) -> str:
-        """The same place as a path or URL for other libraries."""
+        """The same place as an absolute path or URL: for other libraries, and for processes with another working folder."""
         return self.path(*pieces) if self.is_local else self.fs.unstrip_protocol(self.path(*pieces))
 
     def exists(self) -> bool:
@@ -350,6 +350,15 @@ def shard_key(*made_from: Any) -> str:
     return digest_of(made_from)[:8]
 
 
+def absolute(path: str) -> str:
+    """A path or URL that means the same in every working folder.
+
+    >>> absolute("s3://bucket/part.bz2"), absolute("part.bz2").startswith("/")
+    ('s3://bucket/part.bz2', True)
+    """
+    return LocalFileSystem._strip_protocol(path) if "://" not in path or path.startswith("file://") else path
+
+
 def file_digest(path: str, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str, str]:
     """Digests (hex) of a file at a path or URL, read once."""
     fs, inner = url_to_fs(path)
@@ -394,12 +403,11 @@ def orphans(corpus: Corpus, min_age: float = 3600.0) -> Iterator[str]:
 
     Younger ones may belong to a verb that is running.
     """
-    named: set[str] = set()
-    tables = ["articles", "decisions", "signatures", *(tokens_table(name) for name in corpus.encodings())]
-    for table in tables:
-        for manifest in corpus.manifests(table).values():
-            named |= {corpus.shard_path(manifest, shard) for shard in manifest.shards}
-    for path, info in corpus.fs.find(corpus.root, detail=True).items():
+    corpus.fs.invalidate_cache()
+    files = corpus.fs.find(corpus.root, detail=True)
+    manifests = [Manifest.from_json(corpus.fs.cat_file(path), path) for path in files if path.endswith(f"/{MANIFEST}")]
+    named = {corpus.shard_path(manifest, shard) for manifest in manifests for shard in manifest.shards}
+    for path, info in files.items():
         pieces = path[len(corpus.root) :].strip("/").split("/")
         in_part = any(piece.startswith("part=") for piece in pieces)
         if in_part and pieces[-1] != MANIFEST and path not in named:

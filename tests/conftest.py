@@ -26,6 +26,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in the same order
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 os.environ.update(TOKEN)
 os.environ.pop("RAY_ADDRESS", None)
+# `raywiki`, `ray` and `python` in what tests run as a user would are those of this environment.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")

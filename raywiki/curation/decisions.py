@@ -49,7 +49,8 @@ def decide(articles: pl.DataFrame, pairs: pl.DataFrame, published: pl.LazyFrame 
         repeated = articles.filter(pl.col("page_id").is_duplicated())["page_id"][0]
         raise ValueError(f"part {part} holds page id {repeated} twice: extract the part again")
     wanted = pl.concat([articles["text_hash"], pairs["other_hash"]]).unique().to_frame("text_hash").lazy()
-    earlier = published.lazy().select("text_hash", "part", "page_id").join(wanted, on="text_hash", how="semi").collect()
+    texts = published.lazy().select("text_hash", "part", "page_id")
+    earlier = texts.join(wanted, on="text_hash", how="semi").collect(engine="streaming")
     matched = pl.col("text_hash").is_in(pl.concat([pairs["text_hash"], pairs["other_hash"]]).unique().implode())
     matched |= pl.col("text_hash").is_in(earlier["text_hash"].implode()) | pl.col("text_hash").is_duplicated()
     found = _duplicates(articles.filter(matched), _neighbours(pairs), earlier, part)

@@ -13,7 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import raywiki
-from raywiki.corpus import SUMS, Corpus, Manifest, Shard, file_digest, part_folder, part_id, part_order, settle, shard_key
+from raywiki.corpus import (
+    SUMS,
+    Corpus,
+    Manifest,
+    Shard,
+    absolute,
+    file_digest,
+    part_folder,
+    part_id,
+    part_order,
+    settle,
+    shard_key,
+)
 from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ranges, read_range, read_siteinfo, split_dump
 from raywiki.dumps.checksums import listed_digest
 from raywiki.engine.cluster import run
@@ -100,7 +112,7 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
     committed = corpus.manifests("articles")
     by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
     planned: dict[str, _Part] = {}
-    for path in paths:
+    for path in map(absolute, paths):
         site = read_siteinfo(path)
         name = path.rstrip("/").rpartition("/")[2]
         sha256 = _checked_digest(path, allow_damaged)
@@ -124,7 +136,7 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
         same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
         if same and old is not None and old.notes.get("gaps") and overwrite:
             same = False
-        planned[part] = _Part(part, path, source, site, settings, allow_damaged, corpus.url, old if same else None)
+        planned[part] = _Part(part, path, source, site, settings, allow_damaged, corpus.url_of(), old if same else None)
     return planned
 
 

@@ -61,7 +61,7 @@ def sign(corpus: Corpus, articles: Mapping[str, Manifest]) -> None:
         if not _current(corpus, "signatures", part, SIGNATURES_SETTINGS, {manifest.folder: manifest.digest})
     ]
     items = [
-        _ShardTask(corpus.url, manifest, index, shard_key(SIGNATURES_SETTINGS, manifest.digest))
+        _ShardTask(corpus.url_of(), manifest, index, shard_key(SIGNATURES_SETTINGS, manifest.digest))
         for manifest in todo
         for index in range(len(manifest.shards))
     ]
@@ -92,7 +92,7 @@ def _sort_bands(corpus: Corpus, articles: Mapping[str, Manifest]) -> None:
     for part in articles:
         upstream = upstream_of(corpus, [("signatures", part)])
         if not _current(corpus, "bands", part, SIGNATURES_SETTINGS, upstream):
-            items.append((corpus.url, part, upstream))
+            items.append((corpus.url_of(), part, upstream))
     for _ in run(_sort_bands_of, items):
         pass
 
@@ -122,14 +122,14 @@ def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest]) -> list[str]:
     started = time.monotonic()
     rows = sum(manifest.rows for manifest in corpus.manifests("bands").values())
     ranges = curation.key_ranges(max(1, -(-rows // BANDS_PER_RANGE)))
-    joins = [_Join(corpus.url, tuple(order[: order.index(part) + 1]), low, high) for part in todo for low, high in ranges]
+    joins = [_Join(corpus.url_of(), tuple(order[: order.index(part) + 1]), low, high) for part in todo for low, high in ranges]
     found: dict[str, list[pl.DataFrame]] = defaultdict(list)
     with Progress("compare", len(joins), "key ranges") as progress:
         for i, candidates in run(_join, joins):
             found[joins[i].parts[-1]].append(candidates)
             progress.advance(1)
     checks = [
-        _Check(corpus.url, part, order[arrival], candidates)
+        _Check(corpus.url_of(), part, order[arrival], candidates)
         for part in todo
         for (arrival,), candidates in sorted(curation.merge_candidates(found[part]).group_by("other_arrival"), key=_first)
     ]

@@ -68,7 +68,8 @@ def tokenize(
         {**identity, "val_fraction": VAL_FRACTION},
         overwrite,
     )
-    corpus.put(vocabulary_path(corpus, name), vocabulary)
+    if not corpus.fs.exists(vocabulary_path(corpus, name)) or overwrite:
+        corpus.put(vocabulary_path(corpus, name), vocabulary)
     todo, rows = [], []
     for part, decisions in decided.items():
         articles = corpus.read_manifest("articles", part)
@@ -78,7 +79,7 @@ def tokenize(
         if old is not None and old.upstream == upstream and old.settings == settings:
             rows.append(_row(old, "unchanged"))
         else:
-            todo.append(_Part(corpus.url, articles, decisions, table, settings, upstream))
+            todo.append(_Part(corpus.url_of(), articles, decisions, table, settings, upstream))
     rows += [_row(manifest, "committed") for manifest in _commit_parts(corpus, todo)]
     rows.sort(key=lambda row: list(decided).index(row["part"]))
     uncurated = [part for part in corpus.manifests("articles") if part not in decided]

@@ -123,7 +123,7 @@ def train(
         size=size, recipe=recipe, seq_len=seq_len, seed=seed,
     )  # fmt: skip
     job = _Job(
-        corpus=corpus.url, shards={part: _shards(corpus, manifest) for part, manifest in tokens.items()},
+        corpus=corpus.url_of(), shards={part: _shards(corpus, manifest) for part, manifest in tokens.items()},
         batch_size=batch_size, eval_every=eval_every, checkpoint_every=checkpoint_every, device=device,
         num_workers=num_workers,
     )  # fmt: skip

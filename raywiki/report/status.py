@@ -44,7 +44,8 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
     """
     corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
     encodings = corpus.encodings()
-    tables = {name: corpus.manifests(name) for name in ("articles", "signatures", "decisions", *map(tokens_table, encodings))}
+    names = ("articles", "signatures", "bands", "pairs", "decisions", *map(tokens_table, encodings))
+    tables = {name: corpus.manifests(name) for name in names}
     rows, problems = [], []
     for part, articles in tables["articles"].items():
         decisions = tables["decisions"].get(part)

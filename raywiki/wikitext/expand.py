@@ -17,7 +17,7 @@ _PARAMETER = re.compile(r"\{\{\{([^{}]*+)\}\}\}")
 _UNCLOSED_BLOCK = re.compile(r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE)
 _UNCLOSED = re.compile(r"\{\{+(?:[^{}|\n]{0,60}\|)?|\}\}+")
 
-MAX_DEPTH = 60  # MediaWiki stops at 100; nobody nests so deep, and each level costs one scan
+MAX_DEPTH = 40  # MediaWiki stops at 100; nobody nests so deep, and each level costs one scan
 MAX_GROWTH = 5_000_000  # characters that templates may add to a page: no bomb of templates in templates
 
 
@@ -54,7 +54,7 @@ def _function(head: str, rest: str, bar: str, page: Page) -> str | None:
     """A magic word or parser function (`#if: …`), or a template whose name holds a colon."""
     name, _, argument = head.partition(":")
     name = name.strip().lower()
-    if name in page.site.template_names:
+    if name in page.site.template_names or name in ("subst", "safesubst", "msg"):
         return _template(argument, rest, bar, page)
     known, value = call(name, argument, rest if bar else None, page)
     return value if known else _template(head, rest, bar, page)

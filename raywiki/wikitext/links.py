@@ -18,6 +18,8 @@ _EXTERNAL = re.compile(
     rf"|(?<!\[\[){_SCHEME}[^\s\[\]<>\"]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
     re.IGNORECASE,
 )
+_JUNK_START = "[" * 12  # nobody nests six links at one place: somebody leant on the key
+_JUNK = re.compile(r"\[{12}\[*+")
 _PIPE_TRICK = re.compile(r"^:?(?:[^:|]*:)?\s*|\s*\([^()]*\)$|,[^,]*$")
 _LEFT_OVER = re.compile(r"\[\[+(?:[^\[\]|\n]*+\|)?|\]\]+")
 _SIZE = re.compile(
@@ -30,6 +32,8 @@ MAX_DEPTH = 30
 
 def plain_links(text: str) -> str:
     """Links that need no thought. Splitting at them and joining again keeps the loop in C."""
+    if _JUNK_START in text:
+        text = _JUNK.sub("[[", text)
     return "".join(filter(None, _PLAIN.split(text))) if "[[" in text else text
 
 

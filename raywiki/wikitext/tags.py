@@ -12,7 +12,7 @@ _INLINE = (
     "abbr b bdi bdo big center cite data del dfn em font i ins kbd mark q rb rp rt rtc ruby s samp small span strike strong "
     "sub sup time tt u var wbr ref references noinclude onlyinclude includeonly nowiki a link meta translate tvar img "
     "poem code math chem pre syntaxhighlight source gallery timeline table caption thead tbody tfoot colgroup col includeonly "
-    "nobr noparse section indicator templatestyles ce blink basefont acronym strlong samll smal"
+    "nobr noparse section indicator templatestyles ce blink basefont acronym strlong samll smal pagequality"
 )
 _BLOCK = "p div blockquote dl dd dt ul ol h1 h2 h3 h4 h5 h6 tr td th address article aside figure figcaption"
 _TAGS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n") | {

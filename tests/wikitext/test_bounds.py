@@ -81,16 +81,23 @@ def test_templates_cannot_blow_up():
 
 
 FRAGMENTS = [
-    "{{", "}}", "[[", "]]", "[", "]", "{|", "|}", "|-", "|", "||", "!", "{{{", "}}}", "'''", "''", "'", "<ref>", "</ref>", "<ref name=a/>",
-    "<nowiki>", "</nowiki>", "<math>", "</math>", "<!--", "-->", "<br>", "<sup>2</sup>", "<div>", "</div>", "<gallery>", "</gallery>",
-    "==", "=", "\n", "\n\n", "* ", "# ", ": ", "; ", "File:a.jpg|thumb|", "Category:X", "http://x.org ", "[http://x.org a]", "&nbsp;", "&amp;",
-    "&#91;", "-{", "}-", "convert|5|km|mi", "lang|fr|", "#if:", "#switch:a|b=c", "birth date and age|1990|1|1", "val|1|e=2", "word", " ", "(", ")",
-    ",", ";", ".", "é", "中", "\x02", "\x03", "\x06", "0", "1⁄2", "__TOC__", "—", "|-\n| a", "frac|1|2", "ill|a|b", "nts|x", "convert|1/0|m", "age|x|y|z",
+    "{{", "}}", "[[", "]]", "[", "]", "{|", "|}", "|-", "|", "||", "!", "{{{", "}}}", "'''", "''", "'", "<ref>",
+    "</ref>", "<ref name=a/>",
+    "<nowiki>", "</nowiki>", "<math>", "</math>", "<!--", "-->", "<br>", "<sup>2</sup>", "<div>", "</div>",
+    "<gallery>", "</gallery>",
+    "==", "=", "\n", "\n\n", "* ", "# ", ": ", "; ", "File:a.jpg|thumb|", "Category:X", "http://x.org ",
+    "[http://x.org a]", "&nbsp;", "&amp;",
+    "&#91;", "-{", "}-", "convert|5|km|mi", "lang|fr|", "#if:", "#switch:a|b=c", "birth date and age|1990|1|1",
+    "val|1|e=2", "word", " ", "(", ")",
+    ",", ";", ".", "é", "中", "\x02", "\x03", "\x06", "0", "1⁄2", "__TOC__", "—", "|-\n| a", "frac|1|2", "ill|a|b",
+    "nts|x", "convert|1/0|m", "age|x|y|z",
 ]  # fmt: skip
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join), st.sampled_from(["en", "vi", "uk", "el", "fr", "zh", "xx"]))
+@given(
+    st.lists(st.sampled_from(FRAGMENTS), max_size=40).map("".join), st.sampled_from(["en", "vi", "uk", "el", "fr", "zh", "xx"])
+)
 def test_fragments(wikitext, language):
     cleaned = clean_wikitext(wikitext, language=language, title="T", captions=True)
     assert cleaned.error is None, cleaned.error
@@ -108,12 +115,15 @@ def test_any_text(wikitext):
     assert clean_wikitext(wikitext).error is None
 
 
-ARTICLE = """{{Infobox city|name=X|area={{convert|5|km2}}}} '''X''' ({{lang-fr|Y}}; {{IPA|/z/}}) is a [[city|big city]]<ref>{{cite|a}}</ref>.
+ARTICLE = """{{Infobox city|name=X|area={{convert|5|km2}}}} '''X''' ({{lang-fr|Y}}; {{IPA|/z/}}) is
+a [[city|big city]]<ref>{{cite|a}}</ref>.
 == History ==
 {| class=wikitable
 | a || b
 |}
-[[File:a.jpg|thumb|A [[b]] {{convert|3|m}}]] Founded {{circa|1900}} at {{convert|5|to|10|mi|km|abbr=on}}. <math>a^{b_{c}}</math> <nowiki>{{x}}</nowiki>
+[[File:a.jpg|thumb|A [[b]] {{convert|3|m}}]]
+Founded {{circa|1900}} at {{convert|5|to|10|mi|km|abbr=on}}.
+<math>a^{b_{c}}</math> <nowiki>{{x}}</nowiki>
 * item &amp; [http://x.org link]<!-- c -->
 [[Category:Cities]]"""
 

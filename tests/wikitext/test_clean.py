@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -29,27 +29,34 @@ def test_dropped_templates_are_counted():
 
 
 @pytest.mark.parametrize(
-    ("wikitext", "language"), [("'''A''' may be:{{disambiguation}}", "en"), ("{{Begriffsklärung}}", "de"), ("{{Homonymie}}", "fr"),
-                               ("{{неоднозначність}}", "uk"), ("{{αποσαφήνιση}}", "el"), ("{{Định hướng}}", "vi"), ("{{disambigua}}", "it")]
+    ("wikitext", "language"), [("'''A''' may be:{{disambiguation}}", "en"), ("{{Begriffsklärung}}", "de"),
+        ("{{Homonymie}}", "fr"),
+                               ("{{неоднозначність}}", "uk"), ("{{αποσαφήνιση}}", "el"), ("{{Định hướng}}", "vi"),
+                                   ("{{disambigua}}", "it")]
 )  # fmt: skip
 def test_disambiguation(wikitext, language):
     assert clean_wikitext(wikitext, language=language).is_disambiguation
     assert not clean_wikitext("A city.", language=language).is_disambiguation
 
 
-@pytest.mark.parametrize("wikitext", ["#REDIRECT [[X]]", "#ПЕРЕНАПРАВЛЕННЯ [[X]]", "#đổi [[X]]", "#WEITERLEITUNG [[X]]", "#ΑΝΑΚΑΤΕΥΘΥΝΣΗ [[X]]"])
+@pytest.mark.parametrize(
+    "wikitext", ["#REDIRECT [[X]]", "#ПЕРЕНАПРАВЛЕННЯ [[X]]", "#đổi [[X]]", "#WEITERLEITUNG [[X]]", "#ΑΝΑΚΑΤΕΥΘΥΝΣΗ [[X]]"]
+)
 def test_a_redirect_says_nothing(wikitext):
     assert clean_wikitext(wikitext).text == ""
 
 
 def test_time_and_title_of_the_page():
-    when = datetime(2016, 5, 1, tzinfo=timezone.utc)
+    when = datetime(2016, 5, 1, tzinfo=UTC)
     cleaned = clean_wikitext("{{PAGENAME}} in {{CURRENTYEAR}}: {{birth date and age|1990|1|7}}", title="Ant", timestamp=when)
     assert cleaned.text == "Ant in 2016: January 7, 1990 (age 26)"
 
 
 def test_tables_as_markdown():
-    table = "Before\n{| class=wikitable\n|+ Sizes\n! A !! B\n|-\n| align=left | [[x|1]] || {{convert|2|km|abbr=on}}\n|-\n| 3\n| four<br>five\n|}\nAfter"
+    table = (
+        "Before\n{| class=wikitable\n|+ Sizes\n! A !! B\n|-\n| align=left | [[x|1]] || {{convert|2|km|abbr=on}}\n"
+        "|-\n| 3\n| four<br>five\n|}\nAfter"
+    )
     assert clean_wikitext(table).text == "Before\n\nAfter"
     assert clean_wikitext(table, tables="markdown").text == (
         "Before\n\n| A | B |\n| --- | --- |\n| 1 | 2 km (1.2 mi) |\n| 3 | four five |\n\nAfter"
@@ -111,10 +118,18 @@ def test_table_of_pages():
         page(5, None),
         page(6, "{{foo}}{{disambig}}", title="Ox & é? (a/b)", model=None),
     ]
-    table = pages_to_articles(pa.Table.from_pylist(rows, schema=PAGES), language="en", base_url="https://en.wikipedia.org/wiki/Main_Page")
+    table = pages_to_articles(
+        pa.Table.from_pylist(rows, schema=PAGES), language="en", base_url="https://en.wikipedia.org/wiki/Main_Page"
+    )
     assert table.schema == ARTICLES
     first, second = table.to_pylist()
-    assert (first["page_id"], first["text"], first["n_chars"], first["categories"], first["sha1_ok"]) == (1, "An ox.", 6, ["Cattle"], True)
+    assert (first["page_id"], first["text"], first["n_chars"], first["categories"], first["sha1_ok"]) == (
+        1,
+        "An ox.",
+        6,
+        ["Cattle"],
+        True,
+    )
     assert second["url"] == "https://en.wikipedia.org/wiki/Ox_%26_%C3%A9%3F_(a/b)"
     assert second["is_disambiguation"]
     assert second["dropped_templates"] == [{"name": "foo", "count": 1}, {"name": "disambig", "count": 1}]

@@ -14,8 +14,10 @@ from raywiki.wikitext import clean_wikitext
 
 WORD = re.compile(r"[^\W_]+")
 PIECES = st.sampled_from(
-    ["word", "[[a|label]]", "[[target]]", "'''bold'''", "''italic''", "[http://x.org text]", "<b>tag</b>", "&eacute;", "<nowiki>raw</nowiki>", "<!-- c -->",
-     "<small>tiny</small>", "'''''both'''''", "[[File:a.jpg]]", "<ref>note</ref>", "\n\n", "\n* item\n", "\n== head ==\ntext\n", "1,000", "(x)"]
+    ["word", "[[a|label]]", "[[target]]", "'''bold'''", "''italic''", "[http://x.org text]", "<b>tag</b>", "&eacute;",
+        "<nowiki>raw</nowiki>", "<!-- c -->",
+     "<small>tiny</small>", "'''''both'''''", "[[File:a.jpg]]", "<ref>note</ref>", "\n\n", "\n* item\n",
+     "\n== head ==\ntext\n", "1,000", "(x)"]
 )  # fmt: skip
 
 
@@ -67,4 +69,6 @@ def test_truncations_of_real_articles(shared_data, language):
         for end in range(0, len(wikitext), 1009):
             cleaned = clean_wikitext(wikitext[:end], language=language)
             assert cleaned.error is None
-            assert not re.search(r"(?<![\[`$])\[\[(?!\[)|<ref[\s>]", re.sub(r"\$[^$]*\$|```.*?```|`[^`]*`", "", cleaned.text, flags=re.DOTALL))
+            assert not re.search(
+                r"(?<![\[`$])\[\[(?!\[)|<ref[\s>]", re.sub(r"\$[^$]*\$|```.*?```|`[^`]*`", "", cleaned.text, flags=re.DOTALL)
+            )

@@ -7,6 +7,7 @@ import re
 from raywiki.wikitext.numbers import format_number
 from raywiki.wikitext.registry import Template, template
 
+_CENTURY = {"es": "siglo", "pt": "século", "ca": "segle", "it": "secolo"}
 _ENDINGS = {
     "er": "er",
     "ère": "re",
@@ -26,6 +27,8 @@ def century(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
     if not args:
         return None
+    if t.language in _CENTURY:
+        return f"{_CENTURY[t.language]} {args[0]}"
     name = t.name.lower().strip()
     before = " av. J.-C." if name.startswith("-s") else ""
     if name.startswith("sp") and len(args) >= 4:
@@ -66,7 +69,8 @@ def unite(t: Template) -> str | None:
         exponent = args.pop(0) if args and re.fullmatch(r"[-−]?\d", args[0]) else ""
         if unit:
             units.append(f"{unit}<sup>{exponent}</sup>" if exponent else unit)
-    return f"{shown} {'⋅'.join(units)}".strip()
+    joint = "" if t.language == "it" else "⋅"  # Italian gives prefix and unit apart: {{M|10|k|m}}
+    return f"{shown} {joint.join(units)}".strip()
 
 
 @template(
@@ -144,3 +148,12 @@ def hour(t: Template) -> str | None:
 @template("langue etrangere")
 def in_language(t: Template) -> str | None:
     return f"(en {t[1]})" if t[1] else None
+
+
+def named_century(t: Template) -> str:
+    """`{{XVe siècle}}`, `{{IIe siècle av. J.-C.}}`: the name says it all."""
+    return t.name.strip()
+
+
+_ROMAN = "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX XXI".split()  # noqa: SIM905
+template(*(f"{_ordinal(number)} siècle{era}" for number in _ROMAN for era in ("", " av. J.-C.")), language="fr")(named_century)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from raywiki.wikitext.registry import PIPE, Template, template
 
 _SHOWS_FIRST = """
@@ -96,6 +98,9 @@ begin, hidden end, spoken wikipedia, dts hidden, nts hidden,
 hs, ntsh, dtsh, sort hidden, hidden sort key, sortkey, dagger ref, stack begin, stack end, stack, clear top, hide in
 print, do not archive, cc-notice, loop
 """
+
+
+_PICTURE_SIZE = re.compile(r"\d+(?:px)?")
 
 
 @template(*_SHOWS_FIRST.replace("\n", " ").split(","))
@@ -273,7 +278,9 @@ def blockquote(t: Template) -> str | None:
         "tác giả",
         "συγγραφέας",
     )
-    source = t.first("source", "title", "work", 3, "джерело", "nguồn", "πηγή")
+    if _PICTURE_SIZE.fullmatch(author):  # {{cquote|text|40px|40px|author}}
+        author = t[4]
+    source = t.first("source", "title", "work", 5 if _PICTURE_SIZE.fullmatch(t[2]) else 3, "джерело", "nguồn", "πηγή")
     credit = ", ".join(dict.fromkeys(filter(None, (author, source)))) if len(author) < 200 else ""
     return f"\n\n{text}\n\n— {credit}\n\n" if credit else f"\n\n{text}\n\n"
 

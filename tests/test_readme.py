@@ -1,0 +1,121 @@
+"""Every snippet of the README runs as it stands, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import raywiki as rw
+from raywiki.training import read_metrics
+
+ROOT = Path(__file__).resolve().parents[1]
+BLOCK = re.compile(r"^(?:<!-- test: (\w+) -->\n)?```(\w+)\n(.*?)^```", re.M | re.S)
+README = (ROOT / "README.md").read_text()
+SNIPPETS = {name: code for name, _, code in BLOCK.findall(README) if name}
+
+
+def run(name: str, folder: Path, head, **environment: str) -> str:
+    language = next(language for snippet, language, _ in BLOCK.findall(README) if snippet == name)
+    program = [sys.executable, "-c"] if language == "python" else ["bash", "-euo", "pipefail", "-c"]
+    done = subprocess.run(
+        [*program, SNIPPETS[name]],
+        cwd=folder,
+        env={**os.environ, **head.environment, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory, ray_head) -> Path:
+    """The folder in which the library snippet ran."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "printed.txt").write_text(run("library", folder, ray_head))
+    return folder
+
+
+def test_every_program_of_the_readme_is_a_test():
+    untested = [code for name, language, code in BLOCK.findall(README) if language in ("python", "bash") and not name]
+    assert untested == []
+
+
+def test_library(library):
+    parts = rw.Corpus(library / "corpus").manifests("decisions")
+    assert len(parts) == 3
+    printed = (library / "printed.txt").read_text()
+    assert "trained to step 20" in printed
+    assert "trained to step 40" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_commands_do_the_same(library, ray_head, tmp_path):
+    shutil.copytree(library / "dumps", tmp_path / "dumps")
+    run("command", tmp_path, ray_head)
+    for table in ("articles", "decisions", "tokens/encoding=pydoc"):
+        ours, theirs = (rw.Corpus(folder / "corpus").manifests(table) for folder in (library, tmp_path))
+        assert {part: each.digest for part, each in ours.items()} == {part: each.digest for part, each in theirs.items()}
+    losses = [
+        [record["train_loss"] for record in read_metrics(folder / "corpus/runs/r1/metrics.jsonl") if "train_loss" in record]
+        for folder in (library, tmp_path)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_jobs(library, ray_head, tmp_path):
+    [part] = (library / "dumps").glob("*articles1*")
+    corpus = tmp_path / "corpus"
+    printed = run(
+        "jobs", ROOT, ray_head, RAY_ADDRESS=ray_head.dashboard, CORPUS=str(corpus), DUMP=str(part),
+        VOCABULARY=str(library / "pydoc.json"),
+    )  # fmt: skip
+    assert printed.count("succeeded") >= 5
+    ours, theirs = (rw.Corpus(folder).manifests("articles") for folder in (corpus, library / "corpus"))
+    assert len(ours) == 1
+    assert all(manifest.digest == theirs[part].digest for part, manifest in ours.items())
+    assert [record["step"] for record in read_metrics(corpus / "runs/r1/metrics.jsonl")][-1] == 20
+    assert "nothing to do, nothing committed" in printed
+
+
+def test_a_job_that_fails_has_exit_status_1(ray_head, tmp_path):
+    submit = ["ray", "job", "submit", "--working-dir", "jobs", "--", "python", "extract_articles.py", str(tmp_path / "corpus")]
+    environment = {**os.environ, **ray_head.environment, "RAY_ADDRESS": ray_head.dashboard}
+    done = subprocess.run([*submit, "/no/such.bz2"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "raywiki: " in done.stdout
+    assert "/no/such.bz2" in done.stdout
+
+
+def test_polars(library, ray_head):
+    assert "shape: (3, 3)" in run("polars", library, ray_head)
+
+
+def test_kernels(library, ray_head):
+    articles = sum(manifest.rows for manifest in rw.Corpus(library / "corpus").manifests("articles").values())
+    assert f"{articles} articles" in run("kernels", library, ray_head)
+
+
+def test_the_example_looks_at_every_table(library):
+    command = [sys.executable, str(ROOT / "examples" / "look_at_tables.py"), str(library / "corpus")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "tokens of pydoc" in printed
+    assert max(map(len, printed.splitlines())) <= 100
+
+
+def test_every_command_and_column_is_documented():
+    from raywiki.cli import app
+    from raywiki.schema import ARTICLES, DECISIONS, tokens_schema
+
+    documented = README + (ROOT / "CHANGELOG.md").read_text()
+    names = [command.name or command.callback.__name__ for command in app.registered_commands]
+    assert [name for name in names if f"raywiki {name}" not in documented and f"`{name}`" not in documented] == []
+    for schema in (ARTICLES, DECISIONS, tokens_schema(4096)):
+        assert [name for name in schema.names if f"`{name}`" not in README] == []
