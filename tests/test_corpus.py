@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -187,18 +188,19 @@ def test_kill_9_at_any_moment_leaves_the_old_or_the_new_part(tmp_path):
         assert pq.read_metadata(path).num_rows == shard.rows == manifest.counts["articles"]
 
 
-def test_a_full_disk_commits_nothing(tmp_path):
+def _open_on_a_full_disk(real_open, path, mode="rb", **options):
+    """/dev/full fails every write as a full disk does."""
+    return open("/dev/full", "wb", buffering=0) if "w" in mode else real_open(path, mode, **options)
+
+
+def test_a_full_disk_commits_nothing(tmp_path, monkeypatch):
     if not os.path.exists("/dev/full"):
         pytest.skip("needs /dev/full")
     corpus = Corpus(tmp_path / "corpus")
-    real_open = corpus.fs.open
-    # /dev/full fails every write as a full disk does
-    corpus.fs.open = lambda path, mode="rb", **kw: open("/dev/full", "wb", buffering=0)  # noqa: SIM115 if "w" in mode else real_open(path, mode, **kw)
-    try:
-        with pytest.raises(OSError, match="No space left"):
-            corpus.write_shard("signatures/part=p1", "s.parquet", [rows(1)], SCHEMA)
-        with pytest.raises(OSError, match="No space left"):
-            corpus.commit(signatures(corpus, "p1"))
-    finally:
-        del corpus.fs.open
+    monkeypatch.setattr(corpus.fs, "open", functools.partial(_open_on_a_full_disk, corpus.fs.open))
+    with pytest.raises(OSError, match="No space left"):
+        corpus.write_shard("signatures/part=p1", "s.parquet", [rows(1)], SCHEMA)
+    with pytest.raises(OSError, match="No space left"):
+        corpus.commit(signatures(corpus, "p1"))
+    monkeypatch.undo()
     assert corpus.manifests("signatures") == {}
