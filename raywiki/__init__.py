@@ -22,6 +22,8 @@ _PUBLIC = {
     "extract": "raywiki.engine.extract",
     "gc": "raywiki.report.status",
     "grow": "raywiki.engine.grow",
+    "inspect_rejects": "raywiki.report.inspect",
+    "inspect_templates": "raywiki.report.inspect",
     "pages_to_articles": "raywiki.wikitext",
     "read_dump": "raywiki.engine.read",
     "sample": "raywiki.engine.sample",
@@ -65,6 +67,8 @@ if TYPE_CHECKING:
     from raywiki.engine.tokens import tokenize as tokenize
     from raywiki.engine.tokens import train_tokenizer as train_tokenizer
     from raywiki.engine.train import train as train
+    from raywiki.report.inspect import inspect_rejects as inspect_rejects
+    from raywiki.report.inspect import inspect_templates as inspect_templates
     from raywiki.report.status import gc as gc
     from raywiki.report.status import status as status
     from raywiki.scan import scan_articles as scan_articles

@@ -23,6 +23,24 @@ app = typer.Typer(
 )
 tokenizer_app = typer.Typer(no_args_is_help=True, help="Vocabularies.")
 app.add_typer(tokenizer_app, name="tokenizer")
+inspect_app = typer.Typer(no_args_is_help=True, help="Single rows: what was rejected, what was dropped.")
+app.add_typer(inspect_app, name="inspect")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import raywiki as rw
+
+        print(f"raywiki {rw.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
 
 CorpusArg = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or URL of the corpus.")]
 DumpsArg = Annotated[list[str], typer.Argument(metavar="DUMP...", help="Dump parts: files or URLs.")]
@@ -37,6 +55,7 @@ MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer cha
 MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words.")]
 Rules = Annotated[list[str] | None, typer.Option(help="Quality rules by name; may be given several times.")]
 Fraction = Annotated[float | None, typer.Option(help="Keep this share of articles, by a hash of the page id.")]
+Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of near-duplicates; 0.8 by default.")]
 
 EncodingOpt = Annotated[
     str | None, typer.Option(metavar="NAME_OR_FILE", help="tiktoken's name, or a tokenizer.json; gpt2 by default.")
@@ -78,13 +97,14 @@ def extract(
 @app.command()
 def curate(
     corpus: CorpusArg, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
-    fraction: Fraction = None, overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
+    fraction: Fraction = None, threshold: Threshold = None, overwrite: Overwrite = False, json: AsJson = False,
+    debug: Debug = False,
 ) -> None:  # fmt: skip
     """Filter and deduplicate: articles to the decisions table."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction)
-    show(lambda: rw.curate(corpus, **settings, overwrite=overwrite), json, debug)
+    show(lambda: rw.curate(corpus, **settings, threshold=threshold, overwrite=overwrite), json, debug)
 
 
 @app.command()
@@ -182,6 +202,30 @@ def status(
     import raywiki as rw
 
     show(lambda: rw.status(corpus, verify=verify), json, debug)
+
+
+@inspect_app.command("rejects")
+def inspect_rejects(
+    corpus: CorpusArg,
+    reason: Annotated[str | None, typer.Option(help="Only this reason; dup for exact and near duplicates.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Articles to show.")] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the sample.")] = 0, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Rejected articles, beside the article they duplicate."""
+    import raywiki as rw
+
+    show(lambda: rw.inspect_rejects(corpus, reason=reason, n=n, seed=seed), json, debug)
+
+
+@inspect_app.command("templates")
+def inspect_templates(
+    corpus: CorpusArg, n: Annotated[int, typer.Option("-n", help="Templates to show.")] = 30, json: AsJson = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Templates whose content the cleaner left out, by how often."""
+    import raywiki as rw
+
+    show(lambda: rw.inspect_templates(corpus, n=n), json, debug)
 
 
 @app.command()

@@ -13,7 +13,7 @@ import polars as pl
 import raywiki
 from raywiki import curation
 from raywiki.corpus import Corpus, Manifest, part_folder, part_order, settle, shard_key
-from raywiki.engine.index import find_pairs, sign, upstream_of
+from raywiki.engine.index import PAIRS_DEFAULTS, find_pairs, sign, upstream_of
 from raywiki.engine.progress import Progress
 from raywiki.engine.summary import Summary
 from raywiki.scan import scan_articles, scan_table
@@ -25,7 +25,8 @@ ROW_GROUP = 1 << 16
 
 def curate(
     corpus: str | os.PathLike[str] | Corpus, *, min_chars: int | None = None, min_words: int | None = None,
-    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, overwrite: bool = False,
+    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
+    ngram_size: int | None = None, num_bands: int | None = None, rows_per_band: int | None = None, overwrite: bool = False,
 ) -> Summary:  # fmt: skip
     """Decide for each article whether it is kept: quality rules, exact and near duplicates across parts.
 
@@ -40,6 +41,10 @@ def curate(
         rules: names of rules or rule sets (`raywiki.curation.resolve_rules` lists them), or Polars expressions of your own
             that are true for an article to keep.
         fraction: share of articles to keep, by a hash of the page id, so that a smaller share lies within a larger one; 1.
+        threshold: Jaccard similarity of the word n-grams of two texts from which the later one is a near-duplicate; 0.8.
+        ngram_size: words in an n-gram; 5.
+        num_bands: MinHash bands, of `rows_per_band` hashes each: two texts are compared when one band is equal; 14.
+        rows_per_band: 8.
         overwrite: redo the decisions with other settings than the committed ones. No text is read again for `min_chars`.
 
     Returns:
@@ -59,9 +64,12 @@ def curate(
     given: dict[str, Any] = {"min_chars": min_chars, "min_words": min_words, "fraction": fraction}
     given["rules"] = None if rules is None else [_rule_name(rule) for rule in rules]
     settings = settle("decisions", [each.settings for each in committed.values()], given, DEFAULTS, overwrite)
-    resolved = _resolve(settings, rules)
-    sign(corpus, articles)
-    order = find_pairs(corpus, articles)
+    given_index = dict(threshold=threshold, ngram_size=ngram_size, num_bands=num_bands, rows_per_band=rows_per_band)
+    indexed = [each.settings for each in corpus.manifests("pairs").values()]
+    index = settle("near-duplicate pairs", indexed, given_index, PAIRS_DEFAULTS, overwrite)
+    _resolve(settings, rules, "en")  # a wrong rule is the caller's mistake: say it before the work
+    sign(corpus, articles, index)
+    order = find_pairs(corpus, articles, index)
     rows, previous = [], None
     with Progress("decide", sum(articles[part].rows for part in order), "articles") as progress:
         for part in order:
@@ -71,7 +79,9 @@ def curate(
             if old is not None and old.settings == settings and old.upstream == upstream:
                 previous, state = old, "unchanged"
             else:
-                previous, state = _decide_part(corpus, part, order, resolved, settings, upstream), "committed"
+                resolved = _resolve(settings, rules, articles[part].settings["language"])
+                previous = _decide_part(corpus, part, order, resolved, settings, upstream)
+                state = "committed"
             rows.append({"part": part, "state": state, **previous.counts})
             progress.advance(articles[part].rows)
     warnings = []
@@ -84,14 +94,14 @@ def _rule_name(rule: str | pl.Expr) -> str:
     return rule if isinstance(rule, str) else f"expression {rule.meta.output_name()}: {rule}"
 
 
-def _resolve(settings: Mapping[str, Any], rules: Sequence[str | pl.Expr] | None) -> list[curation.Rule]:
+def _resolve(settings: Mapping[str, Any], rules: Sequence[str | pl.Expr] | None, language: str) -> list[curation.Rule]:
     if rules is None:
         for name in settings["rules"]:
             if name.startswith("expression "):
                 raise ValueError(f"the decisions are committed with a rule of your own ({name}): give `rules` again")
         rules = settings["rules"]
     numbers = {name: settings[name] for name in ("min_chars", "min_words", "fraction")}
-    return curation.resolve_rules(list(rules), **numbers)
+    return curation.resolve_rules(list(rules), **numbers, language=language)
 
 
 def _decide_part(

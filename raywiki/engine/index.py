@@ -28,14 +28,10 @@ from raywiki.engine.progress import Progress
 from raywiki.scan import iter_shard, scan_table
 from raywiki.schema import BANDS, PAIRS, SIGNATURES
 
-# What the index is made with. Fixed: an index of other settings finds other duplicates, so it would be another corpus.
-SIGNATURES_SETTINGS: dict[str, Any] = {
-    "format": curation.SIGNATURE_FORMAT,
-    "ngram_size": 5,
-    "num_bands": 14,
-    "rows_per_band": 8,
-}
-PAIRS_SETTINGS: dict[str, Any] = {**SIGNATURES_SETTINGS, "threshold": 0.8, "max_bucket": 64, "max_pairs": 32}
+# What the index is made with. An index of other settings finds other duplicates.
+SIGNATURES_DEFAULTS: dict[str, Any] = {"ngram_size": 5, "num_bands": 14, "rows_per_band": 8}
+PAIRS_DEFAULTS: dict[str, Any] = {**SIGNATURES_DEFAULTS, "threshold": 0.8}
+LIMITS = {"max_bucket": 64, "max_pairs": 32}  # keep thousands of look-alike texts from taking quadratic time
 
 BANDS_PER_RANGE = 8_000_000  # rows of the index that one Ray task joins at a time: about 1 GB at most
 ROW_GROUP = 1 << 16
@@ -50,18 +46,21 @@ class _ShardTask:
     corpus: str
     articles: Manifest
     index: int
+    numbers: dict[str, int]
     key: str
 
 
-def sign(corpus: Corpus, articles: Mapping[str, Manifest]) -> None:
-    """Bring the `signatures` and `bands` of every part up to date."""
+def sign(corpus: Corpus, articles: Mapping[str, Manifest], settings: Mapping[str, Any]) -> None:
+    """Bring the `signatures` and `bands` of every part up to date with the settings (`PAIRS_DEFAULTS` lists them)."""
+    numbers = {name: settings[name] for name in SIGNATURES_DEFAULTS}
+    own = {"format": curation.SIGNATURE_FORMAT, **numbers}
     todo = [
         manifest
         for part, manifest in articles.items()
-        if not _current(corpus, "signatures", part, SIGNATURES_SETTINGS, {manifest.folder: manifest.digest})
+        if not _current(corpus, "signatures", part, own, {manifest.folder: manifest.digest})
     ]
     items = [
-        _ShardTask(corpus.url_of(), manifest, index, shard_key(SIGNATURES_SETTINGS, manifest.digest))
+        _ShardTask(corpus.url_of(), manifest, index, numbers, shard_key(own, manifest.digest))
         for manifest in todo
         for index in range(len(manifest.shards))
     ]
@@ -74,31 +73,30 @@ def sign(corpus: Corpus, articles: Mapping[str, Manifest]) -> None:
     for manifest in todo:
         signed = [shard for _, shard in sorted(shards[manifest.part].items())]
         counts, upstream = {"articles": manifest.rows}, {manifest.folder: manifest.digest}
-        _commit(corpus, "signatures", manifest.part, signed, counts, started, SIGNATURES_SETTINGS, upstream)
-    _sort_bands(corpus, articles)
+        _commit(corpus, "signatures", manifest.part, signed, counts, started, own, upstream)
+    _sort_bands(corpus, articles, own)
 
 
 def _sign_shard(item: _ShardTask) -> Shard | None:
     corpus = Corpus(item.corpus)
     texts = iter_shard(corpus, item.articles, item.articles.shards[item.index], ["page_id", "text"])
-    numbers = {name: value for name, value in SIGNATURES_SETTINGS.items() if name != "format"}
-    tables = (curation.articles_to_signatures(table, **numbers) for table in texts)
+    tables = (curation.articles_to_signatures(table, **item.numbers) for table in texts)
     folder = part_folder("signatures", item.articles.part)
     return corpus.write_shard(folder, f"{item.index:05d}-{item.key}.parquet", tables, SIGNATURES, **PLAIN)
 
 
-def _sort_bands(corpus: Corpus, articles: Mapping[str, Manifest]) -> None:
+def _sort_bands(corpus: Corpus, articles: Mapping[str, Manifest], settings: dict[str, Any]) -> None:
     items = []
     for part in articles:
         upstream = upstream_of(corpus, [("signatures", part)])
-        if not _current(corpus, "bands", part, SIGNATURES_SETTINGS, upstream):
-            items.append((corpus.url_of(), part, upstream))
+        if not _current(corpus, "bands", part, settings, upstream):
+            items.append((corpus.url_of(), part, settings, upstream))
     for _ in run(_sort_bands_of, items):
         pass
 
 
-def _sort_bands_of(item: tuple[str, str, dict[str, str]]) -> None:
-    url, part, upstream = item
+def _sort_bands_of(item: tuple[str, str, dict[str, Any], dict[str, str]]) -> None:
+    url, part, settings, upstream = item
     corpus, started = Corpus(url), time.monotonic()
     signatures = corpus.read_manifest("signatures", part)
     assert signatures is not None
@@ -107,16 +105,17 @@ def _sort_bands_of(item: tuple[str, str, dict[str, str]]) -> None:
     whole = pa.concat_tables([SIGNATURES.empty_table().select(columns), *tables])
     bands = curation.signatures_to_bands(whole)
     groups = (bands.slice(start, ROW_GROUP) for start in range(0, bands.num_rows, ROW_GROUP))
-    name = f"00000-{shard_key(SIGNATURES_SETTINGS, upstream)}.parquet"
+    name = f"00000-{shard_key(settings, upstream)}.parquet"
     shard = corpus.write_shard(part_folder("bands", part), name, groups, BANDS, **SORTED)
-    _commit(corpus, "bands", part, [shard], {"bands": bands.num_rows}, started, SIGNATURES_SETTINGS, upstream)
+    _commit(corpus, "bands", part, [shard], {"bands": bands.num_rows}, started, settings, upstream)
 
 
-def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest]) -> list[str]:
+def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest], settings: Mapping[str, Any]) -> list[str]:
     """Bring the `pairs` of every part up to date; the parts in their order of arrival."""
+    own = {"format": curation.SIGNATURE_FORMAT, **settings, **LIMITS}
     order = arrival_order(corpus, articles)
     upstreams = {part: _pairs_upstream(corpus, order[: arrival + 1]) for arrival, part in enumerate(order)}
-    todo = [part for part in order if not _current(corpus, "pairs", part, PAIRS_SETTINGS, upstreams[part])]
+    todo = [part for part in order if not _current(corpus, "pairs", part, own, upstreams[part])]
     if not todo:
         return order
     started = time.monotonic()
@@ -129,7 +128,7 @@ def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest]) -> list[str]:
             found[joins[i].parts[-1]].append(candidates)
             progress.advance(1)
     checks = [
-        _Check(corpus.url_of(), part, order[arrival], candidates)
+        _Check(corpus.url_of(), part, order[arrival], candidates, settings["threshold"])
         for part in todo
         for (arrival,), candidates in sorted(curation.merge_candidates(found[part]).group_by("other_arrival"), key=_first)
     ]
@@ -137,11 +136,11 @@ def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest]) -> list[str]:
     for i, pairs in run(_check, checks):
         verified[checks[i].part].append(pairs)
     for part in todo:
-        pairs = curation.merge_pairs(verified[part], max_pairs=PAIRS_SETTINGS["max_pairs"])
+        pairs = curation.merge_pairs(verified[part], max_pairs=LIMITS["max_pairs"])
         table = pairs.to_arrow().cast(PAIRS)
-        name = f"00000-{shard_key(PAIRS_SETTINGS, upstreams[part])}.parquet"
+        name = f"00000-{shard_key(own, upstreams[part])}.parquet"
         shard = corpus.write_shard(part_folder("pairs", part), name, [table], PAIRS, **PLAIN)
-        _commit(corpus, "pairs", part, [shard], {"pairs": pairs.height}, started, PAIRS_SETTINGS, upstreams[part])
+        _commit(corpus, "pairs", part, [shard], {"pairs": pairs.height}, started, own, upstreams[part])
     return order
 
 
@@ -180,7 +179,7 @@ def _join(item: _Join) -> pl.DataFrame:
         for arrival, part in enumerate(item.parts)
     ]
     arrival = len(item.parts) - 1
-    return curation.candidate_pairs(pl.concat(bands), arrival, max_bucket=PAIRS_SETTINGS["max_bucket"])
+    return curation.candidate_pairs(pl.concat(bands), arrival, max_bucket=LIMITS["max_bucket"])
 
 
 @dataclass(frozen=True)
@@ -191,13 +190,14 @@ class _Check:
     part: str
     other: str
     candidates: pl.DataFrame
+    threshold: float
 
 
 def _check(item: _Check) -> pl.DataFrame:
     corpus = Corpus(item.corpus)
     mine = _signatures_of(corpus, item.part, item.candidates["page_id"])
     others = _signatures_of(corpus, item.other, item.candidates["other_page_id"])
-    return curation.verify_pairs(item.candidates, mine, others, threshold=PAIRS_SETTINGS["threshold"])
+    return curation.verify_pairs(item.candidates, mine, others, threshold=item.threshold)
 
 
 def _signatures_of(corpus: Corpus, part: str, page_ids: pl.Series) -> pa.Table:

@@ -74,7 +74,7 @@ def train_segment(
         batch_size: sequences that one worker takes at once; total_batch_size is reached by accumulating gradients. By
             default as many as fit 8,192 tokens.
         device: "cpu", "cuda" or "cuda:1"; CUDA where there is a GPU, by default.
-        eval_every: steps between evaluations; a tenth of the segment, at most 500, by default.
+        eval_every: steps between evaluations; a tenth of the segment, at least 25 and at most 500, by default.
         checkpoint_every: steps between checkpoints; as `eval_every` by default.
         keep: checkpoints to keep, at least 1.
         max_val_windows: validation windows of a part at most.
@@ -90,7 +90,7 @@ def train_segment(
     started = time.monotonic()
     workers, segment = join(device), plan.segment
     check_caches(caches, {part.name: part.train_tokens for part in segment.parts}, plan.run.config.vocab_size)
-    eval_every = min(500, max(1, segment.steps // 10)) if eval_every is None else eval_every
+    eval_every = min(500, max(25, segment.steps // 10)) if eval_every is None else eval_every
     pace = _Pace(
         batch_size=micro_batch(segment.total_batch_size, segment.seq_len, workers.count, batch_size),
         eval_every=_at_least_1("eval_every", eval_every),

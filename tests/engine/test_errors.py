@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import bz2
 import shutil
-from pathlib import Path
-
-import pytest
 
 import raywiki as rw
 
@@ -15,19 +12,6 @@ EMPTY_WIKI = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" ver
     <namespaces><namespace key="0" case="first-letter" /></namespaces></siteinfo>
 </mediawiki>
 """
-
-
-@pytest.fixture(scope="module")
-def curated(tmp_path_factory, sample_parts, ray_session) -> Path:
-    """A corpus of the first sample part with decisions, one tokens table and one short run."""
-    folder = tmp_path_factory.mktemp("errors")
-    corpus = folder / "corpus"
-    rw.extract(corpus, sample_parts[0])
-    rw.curate(corpus, min_chars=500)
-    rw.train_tokenizer(corpus, to=str(folder / "small.json"), vocab_size=300)
-    rw.tokenize(corpus, str(folder / "small.json"))
-    rw.train(corpus, "r1", size="nano", steps=1, seq_len=16, batch_size=2, total_batch_size=32, device="cpu")
-    return corpus
 
 
 def fails(done, *fragments: str) -> None:
@@ -71,46 +55,46 @@ def test_an_empty_wiki(command, tmp_path):
     fails(done, "xwiki-20260101-pages-articles.xml.bz2", "no page")
 
 
-def test_other_settings_than_the_committed_ones(command, curated, sample_parts):
-    fails(command("extract", curated, sample_parts[0], "--language", "fr"), "language='en'", "language='fr'", "--overwrite")
-    fails(command("curate", curated, "--min-chars", 100), "min_chars=500", "min_chars=100", "--overwrite")
-    fails(command("tokenize", curated, "--val-fraction", 0.2), "val_fraction=0.005", "val_fraction=0.2", "--overwrite")
+def test_other_settings_than_the_committed_ones(command, undisturbed, sample_parts):
+    fails(command("extract", undisturbed, sample_parts[0], "--language", "fr"), "language='en'", "language='fr'", "--overwrite")
+    fails(command("curate", undisturbed, "--min-chars", 100), "min_chars=300", "min_chars=100", "--overwrite")
+    fails(command("tokenize", undisturbed, "--val-fraction", 0.2), "val_fraction=0.05", "val_fraction=0.2", "--overwrite")
 
 
-def test_another_file_of_the_same_part(command, curated, sample_parts, tmp_path):
+def test_another_file_of_the_same_part(command, undisturbed, sample_parts, tmp_path):
     other = tmp_path / sample_parts[0].name
     other.write_bytes(bz2.compress(bz2.decompress(sample_parts[0].read_bytes()).replace(b"the", b"THE")))
-    fails(command("extract", curated, other), "committed from another file", "--overwrite")
+    fails(command("extract", undisturbed, other), "committed from another file", "--overwrite")
 
 
-def test_pages_of_another_dump_of_the_same_wiki(command, curated, sample_parts, tmp_path):
+def test_pages_of_another_dump_of_the_same_wiki(command, undisturbed, sample_parts, tmp_path):
     newer = tmp_path / sample_parts[0].name.replace("20260101", "20260201")
     shutil.copy(sample_parts[0], newer)
     content = bz2.decompress(newer.read_bytes()).replace(b"<format>text/x-wiki</format>", b"<format>text/x-wiki</format>\n", 1)
     newer.write_bytes(bz2.compress(content))
-    fails(command("extract", curated, newer), "repeats pages", "new corpus")
+    fails(command("extract", undisturbed, newer), "repeats pages", "new corpus")
 
 
-def test_an_encoding_that_is_not_there(command, curated, tmp_path):
-    fails(command("tokenize", curated, "--encoding", "gpt9"), "unknown encoding 'gpt9'", "gpt2")
-    fails(command("tokenize", curated, "--encoding", tmp_path / "no.json"), "no.json", "tokenizer train")
+def test_an_encoding_that_is_not_there(command, undisturbed, tmp_path):
+    fails(command("tokenize", undisturbed, "--encoding", "gpt9"), "unknown encoding 'gpt9'", "gpt2")
+    fails(command("tokenize", undisturbed, "--encoding", tmp_path / "no.json"), "no.json", "tokenizer train")
 
 
-def test_the_vocabulary_of_gpt2_cannot_be_had(command, curated, tmp_path):
+def test_the_vocabulary_of_gpt2_cannot_be_had(command, undisturbed, tmp_path):
     blocked = {"TIKTOKEN_CACHE_DIR": str(tmp_path), "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    done = command("tokenize", curated, "--encoding", "gpt2", **blocked)
+    done = command("tokenize", undisturbed, "--encoding", "gpt2", **blocked)
     fails(done, "vocabulary of 'gpt2' cannot be had", "TIKTOKEN_CACHE_DIR", "raywiki tokenizer train")
 
 
-def test_a_run_of_another_size(command, curated):
-    fails(command("train", curated, "--run", "r1", "--size", "micro"), "run r1", "size=nano", "size=micro")
-    fails(command("train", curated, "--run", "r2", "--size", "huge"), "'huge'", "nano")
+def test_a_run_of_another_size(command, undisturbed):
+    fails(command("train", undisturbed, "--run", "r1", "--size", "micro"), "run r1", "size=nano", "size=micro")
+    fails(command("train", undisturbed, "--run", "r2", "--size", "huge"), "'huge'", "nano")
 
 
-def test_verbs_out_of_order(command, tmp_path, curated):
+def test_verbs_out_of_order(command, tmp_path, undisturbed):
     fails(command("curate", tmp_path / "none"), "no corpus at")
-    fails(command("sample", curated, "--run", "nobody", "--prompt", "x"), "no run nobody")
-    fails(command("train", curated, "--run", "r3", "--encoding", "gpt2"), "no tokens of encoding 'gpt2'")
+    fails(command("sample", undisturbed, "--run", "nobody", "--prompt", "x"), "no run nobody")
+    fails(command("train", undisturbed, "--run", "r3", "--encoding", "gpt2"), "no tokens of encoding 'gpt2'")
 
 
 def test_wrong_usage_is_exit_status_2(command):

@@ -12,53 +12,15 @@ import time
 from pathlib import Path
 
 import pytest
+from engine_corpus import arguments
 
-import raywiki as rw
 from raywiki.corpus import Corpus, digest_of
 
-TRAIN = [
-    "--run",
-    "r1",
-    "--size",
-    "nano",
-    "--steps",
-    "60",
-    "--batch-size",
-    "2",
-    "--seq-len",
-    "64",
-    "--total-batch-size",
-    "128",
-]
-TRAIN += ["--checkpoint-every", "5", "--eval-every", "30", "--device", "cpu", "--num-workers", "1"]
 TABLES = {"extract": "articles", "curate": "decisions", "tokenize": "tokens/encoding=small", "train": "runs"}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, sample_parts, ray_session) -> Path:
-    """A corpus of two sample parts that nothing happened to, trained for 60 steps."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    corpus = folder / "corpus"
-    rw.extract(corpus, sample_parts[:2])
-    rw.curate(corpus, min_chars=300)
-    rw.train_tokenizer(corpus, to=str(folder / "small.json"), vocab_size=512)
-    rw.tokenize(corpus, str(folder / "small.json"), val_fraction=0.05)
-    ray_env = ray_session.environment
-    subprocess.run([*cli("train", corpus), *TRAIN], env={**os.environ, **ray_env}, check=True, capture_output=True)
-    return corpus
 
 
 def cli(verb: str, corpus: Path) -> list[str]:
     return [sys.executable, "-m", "raywiki.cli", verb, str(corpus)]
-
-
-def arguments(verb: str, parts: list[Path], folder: Path) -> list[str]:
-    return {
-        "extract": [str(part) for part in parts[:2]],
-        "curate": ["--min-chars", "300"],
-        "tokenize": ["--encoding", str(folder / "small.json"), "--val-fraction", "0.05"],
-        "train": TRAIN,
-    }[verb]
 
 
 def state(corpus: Path, verb: str) -> dict[str, str]:
@@ -96,7 +58,7 @@ def test_the_rerun_completes(verb, undisturbed, sample_parts, ray_head, tmp_path
     if verb != "extract":
         shutil.copytree(undisturbed, corpus, ignore=shutil.ignore_patterns(*made[verb]))
     environment = {**os.environ, **ray_head.environment}
-    command = [*cli(verb, corpus), *arguments(verb, sample_parts, undisturbed.parent)]
+    command = [*cli(verb, corpus), *arguments(verb, sample_parts, undisturbed)]
     driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 120
     while not begun(corpus, verb):
