@@ -180,8 +180,9 @@ def _extract_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest | Ex
             item = items[i]
             results[item.part.part][item.dump_range.index] = result
             waiting[item.part.part] -= 1
-            articles = result.shard.rows if isinstance(result, _Result) and result.shard else 0
-            progress.advance((item.dump_range.end - item.dump_range.start) / 1e6, articles=articles)
+            read = result if isinstance(result, _Result) else None
+            figures = {"MB of XML": round(read.report.xml_bytes / 1e6), "articles": read.counts["articles"]} if read else {}
+            progress.advance((item.dump_range.end - item.dump_range.start) / 1e6, figures)
             if not waiting[item.part.part]:
                 try:
                     yield _commit(corpus, item.part, results.pop(item.part.part), time.monotonic() - started)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -15,7 +16,7 @@ class Progress:
 
     >>> import io, contextlib
     >>> with contextlib.redirect_stderr(io.StringIO()) as shown, Progress("extract", 20, "MB") as progress:
-    ...     progress.advance(20, articles=30)
+    ...     progress.advance(20, {"articles": 30})
     >>> shown.getvalue().startswith("extract: 20 of 20 MB")
     True
     """
@@ -48,10 +49,10 @@ class Progress:
         """Count what was done before: it says nothing about the speed."""
         self.done = self.skipped = amount
 
-    def advance(self, amount: float, note: str = "", **figures: int) -> None:
+    def advance(self, amount: float, figures: Mapping[str, int] | None = None, note: str = "") -> None:
         """Count `amount` more of the total, and add to the other figures shown beside it; `note` is shown as it is."""
         self.done, self.note = self.done + amount, note or self.note
-        for name, value in figures.items():
+        for name, value in (figures or {}).items():
             self.figures[name] = self.figures.get(name, 0) + value
         if self.bar is not None:
             self.bar.update(self.task, completed=self.done, figures=self._figures())

@@ -163,7 +163,7 @@ def _commit_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest]:
             part, index = items[i]
             done = results[part.articles.part]
             done[index] = result
-            progress.advance(part.articles.shards[index].bytes / 1e6, tokens=result[1]["tokens"])
+            progress.advance(part.articles.shards[index].bytes / 1e6, {"tokens": result[1]["tokens"]})
             if len(done) == len(part.articles.shards):
                 yield _commit(corpus, part, done, started)
 
