@@ -18,7 +18,7 @@ VOCAB_SIZE = 4096
 # A few hundred articles a part: 5 % of them for validation give a loss that says something, the default 0.5 % would not.
 VAL_FRACTION = 0.05
 MODEL: dict[str, Any] = dict(size="nano", seq_len=128, batch_size=16, total_batch_size=2048, device="cpu", num_workers=1)
-STEPS_FIRST, STEPS_GROWN = 120, 100
+STEPS_FIRST, STEPS_GROWN = 200, 160
 PROMPT = "Return the "
 
 
