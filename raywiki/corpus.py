@@ -169,6 +169,11 @@ class Corpus:
         self.fs, root = url_to_fs(self.url)
         self.root = root.rstrip("/") or "/"
 
+    @classmethod
+    def open(cls, corpus: str | os.PathLike[str] | Corpus) -> Corpus:
+        """The corpus itself, or the one at a path or URL: what every verb takes."""
+        return corpus if isinstance(corpus, cls) else cls(corpus)  # type: ignore[arg-type]
+
     def __repr__(self) -> str:
         return f"Corpus({self.url!r})"
 

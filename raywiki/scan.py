@@ -49,7 +49,7 @@ def scan_documents(corpus: str | os.PathLike[str] | Corpus, parts: Sequence[str]
     """
     import polars as pl
 
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus = Corpus.open(corpus)
     decided = list(corpus.require().manifests("decisions")) if parts is None else list(parts)
     kept = scan_decisions(corpus, decided).filter(pl.col("keep")).select("part", "page_id")
     return scan_articles(corpus, decided).join(kept, on=["part", "page_id"], how="semi", maintain_order="left")
@@ -61,7 +61,7 @@ def scan_tokens(corpus: str | os.PathLike[str] | Corpus, encoding: str, parts: S
     Raises:
         ValueError: the corpus has no tokens of that encoding; the sentence names those that it has.
     """
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus = Corpus.open(corpus)
     manifests = corpus.require().manifests(tokens_table(encoding))
     if not manifests:
         known = ", ".join(corpus.encodings()) or "none"
@@ -76,7 +76,7 @@ def scan_table(
     """Lazy frame over the committed shards of a table; a frame without rows when there are none."""
     import polars as pl
 
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus = Corpus.open(corpus)
     manifests = corpus.require().manifests(table)
     unknown = sorted(set(parts or ()) - set(manifests))
     if unknown:

@@ -56,7 +56,7 @@ def curate(
             nulls or another length; a shard is damaged.
     """
     started = time.monotonic()
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     articles = corpus.manifests("articles")
     if not articles:
         raise ValueError(f"{corpus.url} has no article to curate: run `raywiki extract {corpus.url} DUMP…` first")

@@ -69,7 +69,7 @@ def extract(
             another language; page ids are in the corpus already. Parts that are fine are committed before it is raised.
     """
     started = time.monotonic()
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus = Corpus.open(corpus)
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
     parts = _plan(corpus, [os.fspath(path) for path in paths], language, allow_damaged, overwrite)
     todo = [part for part in parts.values() if part.committed is None]

@@ -73,7 +73,7 @@ def grow(
     """
     started = time.monotonic()
     for_curate = {name: settings.pop(name) for name in CURATE if name in settings}
-    corpus = corpus if isinstance(corpus, Corpus) else Corpus(corpus)
+    corpus = Corpus.open(corpus)
     extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged)
     curated = curate(corpus, **for_curate)
     tokenized = tokenize(corpus, encoding, val_fraction=val_fraction)

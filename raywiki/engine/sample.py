@@ -31,7 +31,7 @@ def sample(
         FileNotFoundError: no corpus there.
         ValueError: there is no such run, it has no checkpoint, or a number makes no sense.
     """
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     model, config, _ = load_model(Path(corpus.path("runs", run)), device)
     encoding = load_encoding(*find_vocabulary(corpus, config.encoding))
     if encoding.digest != config.vocabulary:

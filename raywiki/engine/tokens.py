@@ -49,7 +49,7 @@ def tokenize(
             the tokens are committed with other settings; a shard is damaged.
     """
     started = time.monotonic()
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     decided = corpus.manifests("decisions")
     if not decided:
         raise ValueError(f"{corpus.url} has no curated part to tokenize: run `raywiki curate {corpus.url}` first")

@@ -110,7 +110,7 @@ def train(
             does not divide.
     """
     started = time.monotonic()
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     if not corpus.is_local:
         raise ValueError(f"train needs a corpus in a folder that all workers see, not {corpus.url}: copy its tokens/ there")
     if not run or "/" in run or run.startswith("."):

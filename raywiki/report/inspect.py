@@ -100,7 +100,7 @@ def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -
     Raises:
         FileNotFoundError: no corpus there.
     """
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     total: Counter[str] = Counter()
     for manifest in corpus.manifests("articles").values():
         total.update(manifest.notes.get("dropped_templates", {}))

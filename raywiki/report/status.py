@@ -42,7 +42,7 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
         FileNotFoundError: there is no corpus at that place.
         ValueError: a manifest is damaged.
     """
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     encodings = corpus.encodings()
     names = ("articles", "signatures", "bands", "pairs", "decisions", *map(tokens_table, encodings))
     tables = {name: corpus.manifests(name) for name in names}
@@ -72,7 +72,7 @@ def gc(corpus: str | os.PathLike[str] | Corpus, *, min_age: float = 3600.0, dry_
         min_age: seconds that a file must have been left alone; younger ones may belong to a verb that is running.
         dry_run: list, remove nothing.
     """
-    corpus = (corpus if isinstance(corpus, Corpus) else Corpus(corpus)).require()
+    corpus = Corpus.open(corpus).require()
     paths = sorted(orphans(corpus, min_age))
     if not dry_run:
         for path in paths:
