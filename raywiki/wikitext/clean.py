@@ -114,8 +114,8 @@ def _clean(text: str, page: Page) -> str:
         if page.tables is None:
             text = drop_tables(text)
     text = conversion(text, page.site.language)
-    text = tags(links(text, page))
-    text = tidy(plain_blanks(decode(magic_words(quotes(text)))), page.site.language)
+    text = tags(quotes(links(text, page)))
+    text = tidy(plain_blanks(decode(magic_words(text))), page.site.language)
     if page.tables == "markdown":
         text = markdown_tables(text, page)
     text = layout(text)

@@ -55,7 +55,11 @@ def layout(text: str, *, keep_empty_headings: bool = False) -> str:
             continue
         first = line[0]
         if first in _MARKS:
-            _list_item(line, blocks)
+            content = line[1:].lstrip()
+            if first == "*" and content[:1].isalnum() and BREAK not in content and not blocks.counts:
+                add("list", f"- {content}")  # what _list_item does with most of them
+            else:
+                _list_item(line, blocks)
         elif first == "=" and (match := _HEADING.fullmatch(line)):
             blocks.heading(len(match[1]), " ".join(match[2].replace(BREAK, " ").split()))
         elif first == "|" or (first == "!" and "!!" in line) or line.startswith("{|"):

@@ -7,13 +7,12 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raywiki.schema import ARTICLES
 from raywiki.wikitext.clean import clean_wikitext
 
 _UNQUOTED = ";@$!*(),/~:"  # what MediaWiki's wfUrlencode leaves readable in a path
-
-_Row = dict[str, Any]
 
 
 def pages_to_articles(
@@ -45,57 +44,34 @@ def pages_to_articles(
     >>> pages_to_articles(pages, language="en", base_url="https://en.wikipedia.org/wiki/Main_Page")["url"].to_pylist()
     ['https://en.wikipedia.org/wiki/Ox']
     """
-    wanted = pages.select(["namespace", "redirect", "model", "text"]).to_pydict()
-    keep = [
-        i
-        for i, (namespace, redirect, model, text) in enumerate(zip(*wanted.values(), strict=True))
-        if namespace == 0 and redirect is None and model in (None, "wikitext") and text is not None
-    ]
+    pages = pages.filter(_is_article(pages))
     address = _article_address(base_url)
-    rows = [
-        _article(
-            page,
-            language=language,
-            namespaces=namespaces,
-            address=address,
-            options=options,
-        )
-        for page in pages.take(pa.array(keep, pa.int64())).to_pylist()
+    names = ("page_id", "revision_id", "timestamp", "title", "sha1_ok")
+    columns: dict[str, list[Any]] = {name: pages[name].to_pylist() for name in names}
+    texts, errors = pages["text"].to_pylist(), pages["error"].to_pylist()
+    clean = [
+        clean_wikitext(text, language=language, namespaces=namespaces, title=title, timestamp=timestamp, **options)
+        for text, title, timestamp in zip(texts, columns["title"], columns["timestamp"], strict=True)
     ]
-    return pa.Table.from_pylist(rows, schema=ARTICLES)
+    columns["url"] = [address + quote(title.replace(" ", "_"), safe=_UNQUOTED) for title in columns["title"]]
+    columns["text"] = [each.text for each in clean]
+    columns["n_chars"] = [len(each.text) for each in clean]
+    columns["categories"] = [each.categories for each in clean]
+    columns["is_disambiguation"] = [each.is_disambiguation for each in clean]
+    columns["dropped_templates"] = [
+        [{"name": name, "count": count} for name, count in each.dropped_templates.items()] for each in clean
+    ]
+    columns["error"] = [
+        "; ".join(filter(None, (error, each.error))) or None for error, each in zip(errors, clean, strict=True)
+    ]
+    return pa.Table.from_pydict(columns, schema=ARTICLES)
 
 
-def _article(
-    page: _Row,
-    *,
-    language: str,
-    namespaces: Mapping[int, str] | None,
-    address: str,
-    options: dict[str, Any],
-) -> _Row:
-    clean = clean_wikitext(
-        page["text"],
-        language=language,
-        namespaces=namespaces,
-        title=page["title"],
-        timestamp=page["timestamp"],
-        **options,
-    )
-    errors = [error for error in (page["error"], clean.error) if error]
-    return {
-        "page_id": page["page_id"],
-        "revision_id": page["revision_id"],
-        "timestamp": page["timestamp"],
-        "title": page["title"],
-        "url": address + quote(page["title"].replace(" ", "_"), safe=_UNQUOTED),
-        "text": clean.text,
-        "n_chars": len(clean.text),
-        "categories": clean.categories,
-        "is_disambiguation": clean.is_disambiguation,
-        "dropped_templates": [{"name": name, "count": count} for name, count in clean.dropped_templates.items()],
-        "sha1_ok": page["sha1_ok"],
-        "error": "; ".join(errors) or None,
-    }
+def _is_article(pages: pa.Table) -> pa.ChunkedArray:
+    """True for each page of the main namespace that is no redirect and holds wikitext."""
+    wikitext = pc.or_kleene(pc.is_null(pages["model"]), pc.equal(pages["model"], "wikitext"))
+    article = pc.and_(pc.equal(pages["namespace"], 0), pc.is_null(pages["redirect"]))
+    return pc.and_(pc.and_(article, wikitext), pc.is_valid(pages["text"]))
 
 
 def _article_address(base_url: str) -> str:

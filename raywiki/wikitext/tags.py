@@ -22,7 +22,9 @@ _TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
 _BROKEN_REFERENCE = re.compile(r"</?ref(?![A-Za-z])[^<>\n]*+>?", re.IGNORECASE)
 _SUP = re.compile(r"<sup(?:\s[^<>]*+)?>([^<>\n]*+)</sup>", re.IGNORECASE)
 _RAISED = re.compile(r"(?:[-+−]?[0-9n]+[+−-]?|[-+−])")
+_APOSTROPHE = "\x07"  # one that is shown; `_MARKS` keeps it out of the input
 _QUOTES = re.compile(r"'''*+")  # two fixed characters first: quicker to search for than '{2,}
+_ELISION = re.compile(r"(?<!\w)([^\W\d_]{1,5})''''(?=\w)")
 _WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")
 _MAGIC_WORDS = frozenset(
     "notoc toc forcetoc noeditsection newsectionlink nonewsectionlink nogallery hiddencat index noindex staticredirect "  # noqa: SIM905
@@ -62,40 +64,35 @@ def quotes(text: str) -> str:
     """Bold and italics go; apostrophes that MediaWiki shows stay (`L'''amour''` is L' and italics)."""
     if "'''" in text:
         text = "\n".join([_apostrophes(line) if "'''" in line else line for line in text.split("\n")])
-    return _QUOTES.sub("", text)
+        return "".join(_QUOTES.split(text)).replace(_APOSTROPHE, "'")
+    return text.replace("''", "")
 
 
 def _apostrophes(line: str) -> str:
-    """One line with the apostrophes among its quote marks made plain, by MediaWiki's rule for unbalanced marks."""
+    """One line with those apostrophes marked that are no quote marks, by MediaWiki's rules (`Parser::doQuotes`).
+
+    Where both bold and italics stay open, the first mark of a bold is an apostrophe and the rest italics. Of four the first
+    is an apostrophe after a short word (`l''''amour'''`); elsewhere MediaWiki shows one too, but nobody has meant it.
+    """
     runs = [len(run) for run in _QUOTES.findall(line)]
-    if all(run in (2, 3, 5) for run in runs):
-        bold = sum(run in (3, 5) for run in runs)
-        italic = sum(run in (2, 5) for run in runs)
-        if not (bold % 2 and italic % 2):
-            return line
-        return _first_bold_after_letter(line)
-    return _QUOTES.sub(lambda match: "\u0007" * _spare(len(match[0])) + "''", line).replace("\u0007", "'")
-
-
-def _spare(run: int) -> int:
-    return {2: 0, 3: 0, 4: 1}.get(run, run - 5)
+    if 4 in runs:
+        line = _ELISION.sub(rf"\1{_APOSTROPHE}'''", line)
+    n_bold = sum(run > 2 for run in runs)
+    n_italic = sum(run == 2 or run > 4 for run in runs)
+    return _first_bold_after_letter(line) if n_bold % 2 and n_italic % 2 else line
 
 
 def _first_bold_after_letter(line: str) -> str:
     """The first bold mark after a one-letter word, else after a longer word, is an apostrophe and italics."""
-    marks = [match for match in _QUOTES.finditer(line) if len(match[0]) == 3]
-    ranked = sorted(marks, key=lambda match: (_rank(line, match.start()), match.start()))
-    if not ranked:
+    marks = [match.start() for match in _QUOTES.finditer(line) if len(match[0]) == 3]
+    if not marks:
         return line
-    start = ranked[0].start()
-    return line[:start] + "'" + line[start + 3 :]
+    start = min(marks, key=lambda start: (_rank(line, start), start))
+    return line[:start] + _APOSTROPHE + line[start + 1 :]
 
 
 def _rank(line: str, start: int) -> int:
-    before, before2 = (
-        line[start - 1 : start],
-        line[max(start - 2, 0) : max(start - 1, 0)],
-    )
+    before, before2 = line[max(start - 1, 0) : start], line[max(start - 2, 0) : max(start - 1, 0)]
     if before in ("", " "):
         return 2
     return 0 if before2 in ("", " ") else 1

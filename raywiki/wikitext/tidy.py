@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import re
 
-_BLANKS = re.compile(r"   *+")
-_AFTER_BLANK = re.compile(r" [ ,.;)]")
-_COMMA = re.compile(r" ,(?![,\d])")
-_STOP = re.compile(r" \.(?=\s|$)")
-_JOINTS = re.compile(r",(?: ?[,;)](?<!,,)| ?\.(?=\s|$))")
-_SEMICOLONS = re.compile(r";(?: [;,]| ?\)| ?\.(?=\s|$))")
+# The lookahead fails early at most blanks: five times as fast as without it.
+_BLANKS = re.compile(r" (?=[ ,.);])(?: *+(?:,(?![,\d])|\.(?=\s|$)|[);])| ++)")
+_JOINTS = re.compile(r",(?: *+[,;)](?<!,,)| *+\.(?=\s|$))")
+_SEMICOLONS = re.compile(r";(?: ++[;,]| *+\)| *+\.(?=\s|$))")
 # Nothing but blanks and joints between parentheses; `f()` is code.
 _EMPTY = re.compile(r"\((?:(?<![\w)\]>`]\()\)|[\s;,:·/…–—\x06-]++\))")
-_OPENING = re.compile(r"\((?: ?[,;](?: ?[,;])*+ ?(?=[^)])| ++)")
-_PAIRS = ("«»", "« »", "“”", "“ ”", "„“", "„ “", "⟨⟩")
+_OPENING = re.compile(r"\((?: *+[,;](?: *+[,;])*+ *+(?=[^)])| ++)")
+_EMPTY_QUOTES = {"«": re.compile(r"« *+»"), "“": re.compile(r"“ *+”"), "„": re.compile(r"„ *+“"), "⟨": re.compile(r"⟨⟩")}
 
 
 def tidy(text: str, language: str = "en") -> str:
@@ -25,30 +23,30 @@ def tidy(text: str, language: str = "en") -> str:
     >>> tidy("Ares (; , ) was , in the myth (or ( ) not) , a god .")
     'Ares was, in the myth (or not), a god.'
     """
-    text = _BLANKS.sub(" ", text)
     if "(" in text:
         for _ in range(3):  # one in another
             text, found = _EMPTY.subn("", text)
             if not found:
                 break
         text = _OPENING.sub("(", text)
-    for pair in _PAIRS:
-        if pair[0] in text and pair in text:
-            text = text.replace(pair, "")
+    for mark, empty in _EMPTY_QUOTES.items():
+        if mark in text:
+            text = empty.sub("", text)
     for pattern in (_JOINTS, _SEMICOLONS):
         for _ in range(4):  # `, , ,`
             text, found = pattern.subn(_last_joint, text)
             if not found:
                 break
-    if _AFTER_BLANK.search(text):
-        text = _tidy_blanks(text, language)
-    return text
+    return _BLANKS.sub(_keep_space_of_french if language == "fr" else _last_character, text)
 
 
-def _tidy_blanks(text: str, language: str) -> str:
-    text = _BLANKS.sub(" ", text).replace(" )", ")")
-    text = _STOP.sub(".", _COMMA.sub(",", text))
-    return text if language == "fr" else text.replace(" ;", ";")
+def _last_character(match: re.Match[str]) -> str:
+    """The mark without the blanks before it; of blanks alone, one."""
+    return match[0][-1]
+
+
+def _keep_space_of_french(match: re.Match[str]) -> str:
+    return " ;" if match[0][-1] == ";" else match[0][-1]
 
 
 def _last_joint(match: re.Match[str]) -> str:
