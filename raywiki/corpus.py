@@ -12,7 +12,9 @@ Shard names carry a key of everything they were made from, so a new commit never
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -298,10 +300,15 @@ class _replacing:
     def __enter__(self) -> str:
         return self.temporary
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.temporary == self.path:
-            return
-        if kind is None and self.fs.exists(self.temporary):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if self.temporary != self.path:
+            self._finish(kind is None)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = f"{error.strerror}: make room and run the same again, what is committed stays"
+            raise OSError(error.errno, what, self.path) from error
+
+    def _finish(self, well: bool) -> None:
+        if well and self.fs.exists(self.temporary):
             if isinstance(self.fs, LocalFileSystem):
                 os.replace(self.temporary, self.path)
                 _sync_folder(os.path.dirname(self.path))
@@ -337,9 +344,10 @@ class _HashingFile:
 def _sync(file: Any) -> None:
     file.flush()
     try:
-        os.fsync(file.fileno())
-    except (AttributeError, OSError):
-        pass  # a remote file has no descriptor: its store answers for durability
+        descriptor = file.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return  # a remote file has no descriptor: its store answers for durability
+    os.fsync(descriptor)
 
 
 def _sync_folder(folder: str) -> None:

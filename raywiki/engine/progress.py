@@ -66,7 +66,10 @@ class Progress:
     def _figures(self) -> str:
         speed = (self.done - self.skipped) / max(time.monotonic() - self.started, 1e-3)
         digits = 1 if self.total < 100 and self.total % 1 else 0
-        shown = [f"{self.done:,.{digits}f} of {self.total:,.{digits}f} {self.unit}", f"{speed:,.1f} {self.unit}/s"]
+        shown = [
+            f"{self.done:,.{digits}f} of {self.total:,.{digits}f} {self.unit}",
+            f"{speed:,.{1 if speed >= 1 else 2}f} {self.unit}/s",
+        ]
         shown += [f"{value:,} {name}" for name, value in self.figures.items()]
         shown += [self.note] if self.note else []
         if self.done < self.total and speed > 0:
