@@ -31,7 +31,7 @@ def start() -> None:
         return
     local: dict[str, Any] = {}
     if not os.environ.get("RAY_ADDRESS"):
-        local = {"address": "local", "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": dashboard}
+        local = {"address": "local", "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": None if dashboard else False}
     # One line of Ray's own about every start says nothing that a user of raywiki can act on.
     ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
 
