@@ -79,13 +79,6 @@ NumWorkers = Annotated[int | None, typer.Option(help="Ray Train workers; one for
 Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
 
 
-def _start_ray_lean() -> None:
-    """This process will not train: when it starts Ray, it needs no dashboard."""
-    from raywiki.engine import cluster
-
-    cluster.dashboard = False
-
-
 @app.command()
 def extract(
     corpus: CorpusArg, dumps: DumpsArg, language: Language = None, allow_damaged: AllowDamaged = False,
@@ -94,7 +87,6 @@ def extract(
     """Dump parts to the articles table."""
     import raywiki as rw
 
-    _start_ray_lean()
     show(
         lambda: rw.extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite),
         json,
@@ -111,7 +103,6 @@ def curate(
     """Filter and deduplicate: articles to the decisions table."""
     import raywiki as rw
 
-    _start_ray_lean()
     settings: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction)
     show(lambda: rw.curate(corpus, **settings, threshold=threshold, overwrite=overwrite), json, debug)
 
@@ -124,7 +115,6 @@ def tokenize(
     """Kept articles to token shards."""
     import raywiki as rw
 
-    _start_ray_lean()
     show(lambda: rw.tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite), json, debug)
 
 
@@ -138,7 +128,6 @@ def tokenizer_train(
     """Train a byte-level BPE vocabulary on the kept articles."""
     import raywiki as rw
 
-    _start_ray_lean()
     show(lambda: f"wrote {rw.train_tokenizer(corpus, to=to, vocab_size=vocab_size)}", False, debug)
 
 
