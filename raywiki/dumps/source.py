@@ -33,7 +33,7 @@ class Source:
 
     def __enter__(self) -> Source:
         if is_url(self.path):
-            self._fs, self._key = _filesystem(self.path)
+            self._fs, self._key = filesystem(self.path)
         else:
             try:
                 self._file = open(self._key, "rb")
@@ -50,7 +50,7 @@ class Source:
     def size(self) -> int:
         if self._file is not None:
             return Path(self._key).stat().st_size
-        size = self._retry(lambda: self._fs.info(self._key)["size"])
+        size = retry(lambda: self._fs.info(self._key)["size"], self.path)
         if size is None:
             raise ValueError(f"the server does not say how large {self.path} is: download the file first")
         return int(size)
@@ -60,7 +60,7 @@ class Source:
         if self._file is not None:
             self._file.seek(start)
             return self._file.read(length)
-        return self._retry(lambda: self._fetch(start, length))
+        return retry(lambda: self._fetch(start, length), self.path)
 
     def _fetch(self, start: int, length: int) -> bytes:
         data = self._fs.cat_file(self._key, start=start, end=start + length)
@@ -70,27 +70,35 @@ class Source:
             raise OSError(f"{len(data)} bytes came where {length} were asked for")
         return data
 
-    def _retry(self, call: Callable[[], T]) -> T:
-        """Call; after a network's fault wait and call again, a bounded number of times."""
-        for attempt in range(RETRIES + 1):
-            try:
-                return call()
-            except ValueError:
-                raise
-            except Exception as error:
-                fault = _true_fault(error)
-                if isinstance(fault, FileNotFoundError):
-                    raise FileNotFoundError(f"there is no dump file {self.path}: check the address") from None
-                if isinstance(fault, PermissionError):
-                    raise PermissionError(f"no permission to read {self.path}: {fault}") from error
-                if attempt == RETRIES or not _is_passing(fault):
-                    what = f"cannot read {self.path} after {attempt + 1} attempts: {_describe(fault)}"
-                    raise ConnectionError(what) from error
-                time.sleep(FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25))
-        raise AssertionError("unreachable")
+
+def retry(call: Callable[[], T], path: str) -> T:
+    """Call; after a network's fault wait and call again, a bounded number of times.
+
+    Raises:
+        FileNotFoundError: the server says that there is no such file.
+        PermissionError: it does not give the file to us.
+        ConnectionError: it did not answer well after several attempts.
+    """
+    for attempt in range(RETRIES + 1):
+        try:
+            return call()
+        except ValueError:
+            raise
+        except Exception as error:
+            fault = _true_fault(error)
+            if isinstance(fault, FileNotFoundError):
+                raise FileNotFoundError(f"there is no dump file {path}: check the address") from None
+            if isinstance(fault, PermissionError):
+                raise PermissionError(f"no permission to read {path}: {fault}") from error
+            if attempt == RETRIES or not _is_passing(fault):
+                what = f"cannot read {path} after {attempt + 1} attempts: {_describe(fault)}"
+                raise ConnectionError(what) from error
+            time.sleep(FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25))
+    raise AssertionError("unreachable")
 
 
-def _filesystem(url: str) -> tuple[Any, str]:
+def filesystem(url: str) -> tuple[Any, str]:
+    """fsspec's file system for a path or URL, and the file's name in it."""
     import fsspec
 
     options = {"client_kwargs": {"headers": {"User-Agent": USER_AGENT}}} if url.startswith("http") else {}

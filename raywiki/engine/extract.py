@@ -19,7 +19,6 @@ from raywiki.corpus import (
     Manifest,
     Shard,
     absolute,
-    file_digest,
     part_folder,
     part_id,
     part_order,
@@ -27,7 +26,7 @@ from raywiki.corpus import (
     shard_key,
 )
 from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ranges, read_range, read_siteinfo, split_dump
-from raywiki.dumps.checksums import listed_digest
+from raywiki.dumps.checksums import dump_digests, listed_digest
 from raywiki.engine.cluster import run
 from raywiki.engine.progress import Progress
 from raywiki.engine.summary import Summary
@@ -35,6 +34,7 @@ from raywiki.scan import iter_shard, scan_articles
 from raywiki.schema import ARTICLES
 from raywiki.wikitext import pages_to_articles
 
+MAX_EXAMPLES = 500  # dropped templates that have an example in a manifest: those dropped most often
 MAX_PAGE_ERRORS = 100  # described in a manifest; all are counted
 KINDS = SUMS["articles"][1]
 PARQUET_OPTIONS = {
@@ -143,7 +143,7 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
 def _checked_digest(path: str, allow_damaged: bool) -> str:
     """SHA-256 of a dump, after a comparison with the checksum list that lies beside it, if one does."""
     listed = listed_digest(path)
-    digests = file_digest(path, ("sha256", listed[0]) if listed else ("sha256",))
+    digests = dump_digests(path, ("sha256", listed[0]) if listed else ("sha256",))
     if listed and digests[listed[0]] != listed[1] and not allow_damaged:
         raise ValueError(f"{path} does not match its {listed[0]} in {listed[2]}: download it again, or pass --allow-damaged")
     return digests["sha256"]
@@ -165,6 +165,7 @@ class _Result:
     report: RangeReport
     counts: Counter[str]
     dropped_templates: Counter[str]
+    examples: dict[str, dict[str, str]]
     page_errors: list[dict[str, Any]]
 
 
@@ -204,6 +205,7 @@ def extract_range(item: _Range) -> _Result:
     reader = read_range(item.dump_range, allow_damaged=part.allow_damaged)
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
+    examples: dict[str, dict[str, str]] = {}
     page_errors: list[dict[str, Any]] = []
 
     def tables() -> Iterator[pa.Table]:
@@ -217,6 +219,7 @@ def extract_range(item: _Range) -> _Result:
                 language=part.settings["language"],
                 namespaces=part.site.namespaces,
                 base_url=part.site.base,
+                examples=examples,
             )
             dropped.update(_dropped(articles))
             counts["cleaning_errors"] += articles.num_rows - articles["error"].null_count
@@ -226,7 +229,12 @@ def extract_range(item: _Range) -> _Result:
     corpus = Corpus(part.corpus)
     name = f"{item.dump_range.index:05d}-{part.key}.parquet"
     shard = corpus.write_shard(part_folder("articles", part.part), name, tables(), ARTICLES, **PARQUET_OPTIONS)
-    return _Result(shard, reader.report, counts, dropped, page_errors)
+    return _Result(shard, reader.report, counts, dropped, _most_dropped(examples, dropped), page_errors)
+
+
+def _most_dropped(examples: dict[str, dict[str, str]], dropped: Counter[str]) -> dict[str, dict[str, str]]:
+    """The examples of the templates that were dropped most often."""
+    return {name: examples[name] for name, _ in dropped.most_common(MAX_EXAMPLES) if name in examples}
 
 
 def page_kinds(pages: pa.Table) -> pa.Array:
@@ -284,6 +292,7 @@ def _commit(corpus: Corpus, part: _Part, results: dict[int, _Result | Exception]
 def _notes(part: _Part, dump: DumpReport, done: list[_Result], counted: Counter[str]) -> dict[str, Any]:
     """What is worth knowing of a part beside its counts."""
     dropped: Counter[str] = sum((result.dropped_templates for result in done), Counter())
+    examples = {name: example for result in reversed(done) for name, example in result.examples.items()}  # the first wins
     page_errors = [error for result in done for error in result.page_errors]
     mismatches = dump.counts["n_sha1_mismatches"]
     warnings = [f"part {part.part}: {damage}" for damage in dump.damage]
@@ -305,6 +314,7 @@ def _notes(part: _Part, dump: DumpReport, done: list[_Result], counted: Counter[
         "gaps": [asdict(damage) for damage in dump.damage],
         "page_errors": page_errors[:MAX_PAGE_ERRORS],
         "dropped_templates": dict(dropped.most_common()),
+        "template_examples": _most_dropped(examples, dropped),
         "warnings": warnings,
     }
 

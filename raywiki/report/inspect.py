@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -87,30 +88,42 @@ class Templates:
         return {"total": self.total, "rows": self.rows}
 
     def __str__(self) -> str:
-        return "\n".join([f"{plural(self.total, 'template use')} dropped", *("  " + line for line in table(self.rows))])
+        shown = [
+            {"template": row["template"][:60], "dropped": row["dropped"], "first in": _head(row["article"])}
+            for row in self.rows
+        ]
+        lines = [f"{plural(self.total, 'template use')} dropped"]
+        for line, row in zip(table(shown), (None, *self.rows), strict=False):
+            lines.append("  " + line)
+            if row is not None and row["sentence"]:
+                lines += textwrap.wrap(row["sentence"], 100, initial_indent="    | ", subsequent_indent="    | ")
+        return "\n".join(lines)
+
+
+def _head(title: str | None) -> str | None:
+    return title if title is None or len(title) <= 25 else title[:24] + "…"
 
 
 def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -> Templates:
-    """The templates that were dropped most often, with an article to look at each.
+    """The templates that were dropped most often, with the sentence that lost each first.
 
     Args:
         corpus: folder or URL.
         n: rows to show at most.
+
+    Returns:
+        Rows with `template`, `dropped` (how often), `article` and `sentence` (its wikitext around the template; None: the
+        part was extracted before raywiki kept examples).
 
     Raises:
         FileNotFoundError: no corpus there.
     """
     corpus = Corpus.open(corpus).require()
     total: Counter[str] = Counter()
+    examples: dict[str, dict[str, str]] = {}
     for manifest in corpus.manifests("articles").values():
         total.update(manifest.notes.get("dropped_templates", {}))
-    names = [name for name, _ in total.most_common(n)]
-    used = scan_articles(corpus).select(
-        "title", dropped=pl.col("dropped_templates").list.eval(pl.element().struct.field("name"))
-    )
-    used = used.explode("dropped").filter(pl.col("dropped").is_in(names)).unique("dropped", keep="first", maintain_order=True)
-    example = dict(used.select("dropped", "title").collect().iter_rows())
-    rows = tuple(
-        {"template": name[:50], "dropped": total[name], "for example in": example.get(name, "")[:35]} for name in names
-    )
+        examples = {**manifest.notes.get("template_examples", {}), **examples}
+    none = {"article": None, "sentence": None}
+    rows = tuple({"template": name, "dropped": count, **(examples.get(name) or none)} for name, count in total.most_common(n))
     return Templates(rows, sum(total.values()))

@@ -17,6 +17,9 @@ _PARAMETER = re.compile(r"\{\{\{([^{}]*+)\}\}\}")
 _UNCLOSED_BLOCK = re.compile(r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE)
 _UNCLOSED = re.compile(r"\{\{+(?:[^{}|\n]{0,60}\|)?|\}\}+")
 
+_SENTENCE = re.compile(r"(?<=[.!?。]) +(?=[^\Wa-z])")
+_MARKS = re.compile(r"\x02\d*\x03?|[\x00-\x1f]")
+
 MAX_DEPTH = 40  # MediaWiki stops at 100; nobody nests so deep, and each level costs one scan
 MAX_GROWTH = 5_000_000  # characters that templates may add to a page: no bomb of templates in templates
 
@@ -36,7 +39,10 @@ def expand(text: str, page: Page) -> str:
             renderer = renderers[head]
             value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
         if value is None:
-            dropped[_dropped_name(head)] += 1
+            name = _dropped_name(head)
+            dropped[name] += 1
+            if page.examples is not None and name not in page.examples:
+                page.examples[name] = {"article": page.title, "sentence": sentence_around(match)}
             return ""
         return value
 
@@ -69,6 +75,24 @@ def _dropped_name(head: str) -> str:
     if ":" in head:
         head = head.partition(":")[0] + ":" if head.lstrip().startswith("#") else head
     return " ".join(head.replace("_", " ").split())[:100]
+
+
+def sentence_around(match: re.Match[str]) -> str:
+    """A template call on one line, with what stands before and behind it in the same sentence: 160 characters at most.
+
+    >>> text = "One. Ares was{{cn|date=May 2015}} in Greece. Two."
+    >>> sentence_around(_INNERMOST.search(text))
+    'Ares was{{cn|date=May 2015}} in Greece.'
+    """
+    text, start, end = match.string, match.start(), match.end()
+    before = text[max(start - 80, 0) : start].rpartition("\n")[2]
+    behind = text[end : end + 80].partition("\n")[0]
+    before, behind = _SENTENCE.split(before)[-1], _SENTENCE.split(behind)[0]
+    before = before if len(before) <= 50 else "…" + before[-49:]
+    call = " ".join(text[start:end].split())
+    call = call if len(call) <= 60 else call[:57] + "…}}"
+    behind = behind if len(behind) <= 50 else behind[:49] + "…"
+    return _MARKS.sub("", before.lstrip("|*:;# ") + call + behind).strip()
 
 
 def _default(match: re.Match[str]) -> str:

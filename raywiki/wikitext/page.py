@@ -20,6 +20,7 @@ class Page:
     captions: bool = False
     categories: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, dict[str, str]] | None = None  # where each dropped template stood first, over many pages
     kept: list[str] = field(default_factory=list)  # texts that no later pass may touch
 
     def keep(self, text: str) -> str:

@@ -8,6 +8,15 @@ from raywiki.corpus import Manifest
 from raywiki.schema import ARTICLES, DECISIONS
 
 
+SENTENCE = (
+    "A long sentence that says how much it is in miles: {{convert thing|1|mi}}, which is quite far for somebody who walks."
+)
+NOTES = {
+    "dropped_templates": {"convert thing": 6, "navbox": 2},
+    "template_examples": {"convert thing": {"article": "First", "sentence": SENTENCE}},
+}
+
+
 @pytest.fixture
 def corpus(tmp_path) -> rw.Corpus:
     """Three articles: one kept, one that repeats it, one too short; two dropped templates."""
@@ -31,7 +40,7 @@ def corpus(tmp_path) -> rw.Corpus:
     )
     pages = dict(pages=3, articles=3, redirects=0, other_namespaces=0, other_models=0, deleted=0, errors=0)
     shard = made.write_shard("articles/part=p1", "a.parquet", [articles], ARTICLES)
-    made.commit(Manifest("articles", "p1", {}, (shard,), pages, notes={"dropped_templates": {"navbox": 6}}))
+    made.commit(Manifest("articles", "p1", {}, (shard,), pages, notes=NOTES))
     shard = made.write_shard("decisions/part=p1", "d.parquet", [decisions], DECISIONS)
     made.commit(Manifest("decisions", "p1", {}, (shard,), dict(articles=3, kept=1, filtered=1, duplicates=1)))
     return made
@@ -49,7 +58,18 @@ def test_all_rejects_and_an_unknown_reason(corpus):
         rw.inspect_rejects(corpus, reason="c4")
 
 
-def test_dropped_templates_are_summed_with_an_article_to_look_at(corpus):
+def test_dropped_templates_are_summed_with_the_sentence_that_lost_them(corpus):
     found = rw.inspect_templates(corpus)
-    assert found.total == 6
-    assert found.rows == ({"template": "navbox", "dropped": 6, "for example in": "First"},)
+    assert found.total == 8
+    assert found.rows == (
+        {"template": "convert thing", "dropped": 6, "article": "First", "sentence": SENTENCE},
+        {"template": "navbox", "dropped": 2, "article": None, "sentence": None},  # of a part without examples
+    )
+
+
+def test_the_sentence_stands_below_its_row(corpus):
+    lines = str(rw.inspect_templates(corpus, n=1)).splitlines()
+    assert lines[0] == "8 template uses dropped"
+    assert lines[2].split() == ["convert", "thing", "6", "First"]
+    assert " ".join(line.removeprefix("    | ") for line in lines[3:]) == SENTENCE
+    assert max(map(len, lines)) <= 100

@@ -28,6 +28,17 @@ def test_dropped_templates_are_counted():
     assert cleaned.dropped_templates == {"cite web": 2, "Infobox x": 1}
 
 
+def test_the_first_sentence_of_each_dropped_template_is_an_example():
+    examples = {}
+    clean_wikitext("One. Ares ({{thing|x}}) was{{cn|date=May\n2015}} a god. Two.", title="Ares", examples=examples)
+    clean_wikitext("| a = Zeus {{thing}}\n{{foo|" + "x" * 500 + "}}" + " y" * 200, title="Zeus", examples=examples)
+    assert examples == {
+        "thing": {"article": "Ares", "sentence": "Ares ({{thing|x}}) was{{cn|date=May"},
+        "cn": {"article": "Ares", "sentence": "Ares ({{thing|x}}) was{{cn|date=May 2015}} a god."},
+        "foo": {"article": "Zeus", "sentence": "{{foo|" + "x" * 51 + "…}}" + " y" * 24 + " …"},
+    }
+
+
 @pytest.mark.parametrize(
     ("wikitext", "language"), [("'''A''' may be:{{disambiguation}}", "en"), ("{{Begriffsklärung}}", "de"),
         ("{{Homonymie}}", "fr"),
