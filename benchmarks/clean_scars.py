@@ -16,13 +16,18 @@ from template_values import pages
 from raywiki.dumps import read_siteinfo
 from raywiki.wikitext import clean_wikitext
 
+# A set of sets, `{{}, {1}}`, is no template.
 SCARS = {
     "empty parentheses": re.compile(r"(?<!\w)\(\s*[,;]?\s*\)|\(\s*;\s*\)|\( ?, ?\)"),
     "value gone": re.compile(
         r"(?<!,), ,|\b(?:the|The) +of\b|(?<=\w) ,(?!,)"
         r"|\b(?:At|In|Of|By|From|at|in|of|by|from) ,|\bis an? {2,}|\(\s*[,;] |[^\S\n]{2,}(?=\S)"
     ),
-    "markup": re.compile(r"\[\[|\]\]|\{\{|\}\}|<ref\b|</ref>|thumb\||'''|^\|-|^\{\||^\|\}|\b(?:File|Image):\S", re.MULTILINE),
+    "markup": re.compile(
+        r"\[\[|\]\]|\{\{(?!\})|\}\}(?<!\d\}\})|<ref\b|</ref>|thumb\||'''|^\|-|^\{\||^\|\}|\b(?:File|Image):\S"
+        r"|</?(?:li|ul|ol|span|div|p|br|center|small|sub|sup|font|table|t[rdh]|ruby|r[tp]|gallery)\b[^<>\n]*>",
+        re.MULTILINE,
+    ),
 }
 ASIDE = re.compile(r"```.*?```|\$[^$\n]*\$|`[^`\n]*`", re.DOTALL)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from datetime import UTC, datetime
 from functools import cache
@@ -133,21 +134,33 @@ def _moment(year: int, month: int, day: int) -> datetime | None:
         return None
 
 
+_FORMATS = re.compile(r'"([^"]*+)"|\\(.?)|xg|[A-Za-z]', re.DOTALL)
+_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()  # noqa: SIM905
+
+
 def format_time(layout: str, moment: datetime, language: str) -> str:
-    """`{{#time: j F Y}}`: the letters of MediaWiki's (PHP's) date formats that stand in articles."""
-    names, alone = (
-        months(language) or months("en"),
-        months(language, alone=True) or months("en"),
-    )
+    """`{{#time: j F Y}}`: the letters of MediaWiki's (PHP's) date formats; what is quoted or escaped stays.
+
+    Names of days are known in English only; elsewhere they are left out.
+
+    >>> from datetime import datetime
+    >>> format_time('l, j F Y, G:i "o’clock"', datetime(2024, 3, 8, 9, 7), "en")
+    'Friday, 8 March 2024, 9:07 o’clock'
+    """
+    names, alone = months(language) or months("en"), months(language, alone=True) or months("en")
+    first = datetime(moment.year, 1, 1, tzinfo=moment.tzinfo)
+    is_leap = moment.year % 4 == 0 and (moment.year % 100 != 0 or moment.year % 400 == 0)
+    weekday = _WEEKDAYS[moment.weekday()] if language in ("en", "simple") else ""
     values = {
         "Y": str(moment.year), "y": f"{moment.year % 100:02}", "n": str(moment.month), "m": f"{moment.month:02}",
         "F": alone[moment.month - 1], "M": alone[moment.month - 1][:3], "xg": names[moment.month - 1],
-        "j": str(moment.day),
-        "d": f"{moment.day:02}", "H": f"{moment.hour:02}", "i": f"{moment.minute:02}", "s": f"{moment.second:02}",
-        "U": str(int(moment.timestamp())),
+        "j": str(moment.day), "d": f"{moment.day:02}", "l": weekday, "D": weekday[:3], "N": str(moment.isoweekday()),
+        "w": str(moment.isoweekday() % 7), "z": str((moment.replace(hour=0, minute=0) - first).days), "L": str(int(is_leap)),
+        "t": str(calendar.monthrange(moment.year, moment.month)[1]), "H": f"{moment.hour:02}", "G": str(moment.hour),
+        "h": f"{(moment.hour - 1) % 12 + 1:02}", "g": str((moment.hour - 1) % 12 + 1), "i": f"{moment.minute:02}",
+        "s": f"{moment.second:02}", "a": "am" if moment.hour < 12 else "pm", "A": "AM" if moment.hour < 12 else "PM",
+        "W": f"{moment.isocalendar().week:02}", "U": str(int(moment.timestamp())),
     }  # fmt: skip
-    return re.sub(
-        r'"([^"]*)"|xg|[A-Za-z]',
-        lambda match: match[1] or values.get(match[0], match[0]),
-        layout,
+    return _FORMATS.sub(
+        lambda match: match[1] or match[2] or values.get(match[0], "" if match[0][:1] in '"\\' else match[0]), layout
     )

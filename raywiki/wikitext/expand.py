@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{([^{}]*+)\}\}\}")
+_SET = re.compile(r"\}, |, \{")  # no page is called so: `{{}, {1}}` is a set of sets
 _UNCLOSED_BLOCK = re.compile(r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE)
 _UNCLOSED = re.compile(r"\{\{+(?:[^{}|\n]{0,60}\|)?|\}\}+")
 
@@ -39,6 +40,8 @@ def expand(text: str, page: Page) -> str:
             renderer = renderers[head]
             value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
         if value is None:
+            if not bar and _SET.search(head):
+                return page.keep(match[0])
             name = _dropped_name(head)
             dropped[name] += 1
             if page.examples is not None and name not in page.examples:

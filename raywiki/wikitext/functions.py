@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from raywiki.wikitext.arithmetic import evaluate
 from raywiki.wikitext.numbers import format_number, parse_number, plain_number
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Function = Callable[[str, "list[str]", "Page"], "str | None"]
 _FUNCTIONS: dict[str, Function] = {}
+MAX_REPLACED = 100_000  # characters that `#replace` may make of a text
 # Behaviour of the page, sort keys and such: they show nothing.
 _SILENT = {
     "defaultsort", "defaultsortkey", "defaultcategorysort", "displaytitle", "#seo", "#vardefine", "#language", "#set",
@@ -42,7 +43,7 @@ def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, 
 
 
 def _at(args: list[str], i: int) -> str:
-    return args[i].strip() if i < len(args) else ""
+    return args[i].strip() if 0 <= i < len(args) else ""
 
 
 @function("#if")
@@ -58,14 +59,19 @@ def _ifeq(left: str, args: list[str], page: Page) -> str:
     return _at(args, 1 if equal else 2)
 
 
-@function("#ifexist", "#ifexpr")
+@function("#ifexpr")
+def _ifexpr(test: str, args: list[str], page: Page) -> str:
+    return _at(args, 0 if evaluate(test) else 1)
+
+
+@function("#ifexist")
 def _ifexist(test: str, args: list[str], page: Page) -> str:
-    return _at(args, 0)
+    return _at(args, 0)  # which pages there are, a part does not say; who asks links to them
 
 
 @function("#iferror")
 def _iferror(test: str, args: list[str], page: Page) -> str:
-    return test
+    return _at(args, 1) if len(args) > 1 else test
 
 
 @function("#switch")
@@ -86,8 +92,10 @@ def _switch(value: str, args: list[str], page: Page) -> str:
 
 @function("#expr")
 def _expr(expression: str, args: list[str], page: Page) -> str | None:
+    if not expression:
+        return ""
     number = evaluate(expression)
-    return None if number is None else plain_number(number)
+    return None if number is None else f"{number + 0.0:.14g}"  # PHP's precision; + 0.0, so that there is no -0
 
 
 @function("#tag")
@@ -138,13 +146,88 @@ def _formatnum(number: str, args: list[str], page: Page) -> str:
 
 @function("plural")
 def _plural(number: str, args: list[str], page: Page) -> str:
-    return _at(args, 0) if number.strip() == "1" or len(args) < 2 else args[-1].strip()
+    form = 0 if number == "1" else len(args) - 1
+    if len(args) == 3 and number.isdigit() and page.site.language in ("uk", "ru", "be"):
+        ones, teens = int(number) % 10, int(number) % 100 in range(11, 15)
+        form = 2 if teens or ones not in range(1, 5) else 0 if ones == 1 else 1
+    return _at(args, form)
+
+
+@function("gender")
+def _gender(user: str, args: list[str], page: Page) -> str:
+    return _at(args, min(2, len(args) - 1))
+
+
+@function("grammar")
+def _grammar(case: str, args: list[str], page: Page) -> str:
+    return _at(args, 0)
 
 
 @function("padleft")
 def _padleft(text: str, args: list[str], page: Page) -> str:
-    width = int(_at(args, 0)) if _at(args, 0).isdigit() else 0
-    return text.rjust(min(width, 500), (_at(args, 1) or "0")[0])
+    return text.rjust(min(_integer(args, 0) or 0, 500), (_at(args, 1) or "0")[0])
+
+
+@function("padright")
+def _padright(text: str, args: list[str], page: Page) -> str:
+    return text.ljust(min(_integer(args, 0) or 0, 500), (_at(args, 1) or "0")[0])
+
+
+def _integer(args: list[str], i: int) -> int | None:
+    text = _at(args, i)
+    return int(text) if text.lstrip("-").isdecimal() and len(text) < 10 else None
+
+
+@function("#len")
+def _len(text: str, args: list[str], page: Page) -> str:
+    return str(len(text))
+
+
+@function("#pos")
+def _pos(text: str, args: list[str], page: Page) -> str:
+    found = text.find(_at(args, 0) or " ", max(_integer(args, 1) or 0, 0))
+    return str(found) if found >= 0 else ""
+
+
+@function("#rpos")
+def _rpos(text: str, args: list[str], page: Page) -> str:
+    return str(text.rfind(_at(args, 0) or " "))
+
+
+@function("#sub")
+def _sub(text: str, args: list[str], page: Page) -> str:
+    """Start and length as in PHP's `substr`: a negative length leaves so many characters at the end."""
+    start, length = _integer(args, 0) or 0, _integer(args, 1)
+    rest = text[start:]
+    return rest if not length else rest[:length]
+
+
+@function("#count")
+def _count(text: str, args: list[str], page: Page) -> str:
+    return str(text.count(_at(args, 0) or " "))
+
+
+@function("#replace")
+def _replace(text: str, args: list[str], page: Page) -> str:
+    limit = _integer(args, 2)
+    replaced = text.replace(_at(args, 0) or " ", _at(args, 1), -1 if limit is None else limit)
+    return replaced if len(replaced) <= MAX_REPLACED else text
+
+
+@function("#explode")
+def _explode(text: str, args: list[str], page: Page) -> str:
+    limit = _integer(args, 2)
+    pieces = text.split(_at(args, 0) or " ", limit - 1 if limit and limit > 0 else -1)
+    i = _integer(args, 1) or 0
+    return pieces[i].strip() if -len(pieces) <= i < len(pieces) else ""
+
+
+@function("#titleparts")
+def _titleparts(title: str, args: list[str], page: Page) -> str:
+    """`{{#titleparts: A/B/C | number | first}}`; a negative number leaves out so many at the end."""
+    number, first = _integer(args, 0) or 0, _integer(args, 1) or 1
+    pieces = title.split("/")[first - 1 if first > 0 else first :]
+    return "/".join(pieces[:number] if number else pieces)
 
 
 @function(
@@ -181,53 +264,3 @@ def _time(layout: str, args: list[str], page: Page) -> str | None:
 )
 def _unknown(text: str, args: list[str], page: Page) -> None:
     return None
-
-
-_ARITHMETIC = re.compile(r"[0-9.+\-*/() eE]{1,200}")
-_ROUND = re.compile(r"(.*)\bround\s*(-?\d{1,2})\s*", re.DOTALL)
-
-
-def evaluate(expression: str) -> float | None:
-    """The value of `#expr`'s plain arithmetic (`+ - * / ( )`, `round`), or None.
-
-    >>> evaluate("(2 + 3) * 4"), evaluate("10 / 4 round 0"), evaluate("cos 1")
-    (20.0, 3.0, None)
-    """
-    import ast
-
-    rounded = _ROUND.fullmatch(expression)
-    if rounded:
-        value = evaluate(rounded[1])
-        scale = 10.0 ** int(rounded[2])
-        return None if value is None else int(abs(value) * scale + 0.5) / scale * (1 if value >= 0 else -1)
-    if not _ARITHMETIC.fullmatch(expression.strip()) or "**" in expression or "//" in expression:
-        return None
-
-    def value_of(node: ast.expr) -> float:
-        if isinstance(node, ast.Constant):
-            return float(node.value)  # type: ignore[arg-type]
-        if isinstance(node, ast.UnaryOp):
-            return -value_of(node.operand) if isinstance(node.op, ast.USub) else value_of(node.operand)
-        if isinstance(node, ast.BinOp):
-            left, right = value_of(node.left), value_of(node.right)
-            operations = {
-                ast.Add: left + right,
-                ast.Sub: left - right,
-                ast.Mult: left * right,
-            }
-            return left / right if isinstance(node.op, ast.Div) else operations[type(node.op)]
-        raise ValueError("no arithmetic")
-
-    try:
-        return value_of(ast.parse(expression.strip(), mode="eval").body)
-    except (
-        SyntaxError,
-        ValueError,
-        ZeroDivisionError,
-        OverflowError,
-        KeyError,
-        TypeError,
-        RecursionError,
-        MemoryError,
-    ):
-        return None

@@ -8,6 +8,7 @@ from raywiki.wikitext.tags import BREAK
 
 _HEADING = re.compile(r"(={1,6})(.+?)\1\s*")
 _MARKS = "*#:;"
+_LEADING_JOINT = re.compile(r"(?:[,;:.](?![,;:.])|[–—-]++(?!\s++\d))\s++")  # what followed a template that is gone
 _HAS_WORD = re.compile(r"[^\W_]|[\x02$€£%°©♯♭∞☉†\U0001F000-\U0001FFFF]")
 
 
@@ -71,6 +72,8 @@ def layout(text: str, *, keep_empty_headings: bool = False) -> str:
         elif len(line) > 3 or _HAS_WORD.search(line):
             if BREAK in line:
                 _broken_line(line, blocks)
+            elif first in ",." and line[1] == " " and blocks.kind == "paragraph":
+                blocks.lines[-1] += line  # it ends the sentence before a reference that stood between
             else:
                 add("paragraph", line)
     return "\n".join(blocks.lines).strip("\n")
@@ -89,6 +92,8 @@ def _list_item(line: str, blocks: _Blocks) -> None:
     if not content or not _HAS_WORD.search(content):
         return
     last = marks[-1]
+    if last in "*#" and (joint := _LEADING_JOINT.match(content)):
+        content = content[joint.end() :]
     if last == "*":
         _restart_below(marks, blocks)
         blocks.add("list", f"- {content}")

@@ -20,6 +20,7 @@ _EXTERNAL = re.compile(
 )
 _JUNK_START = "[" * 12  # nobody nests six links at one place: somebody leant on the key
 _JUNK = re.compile(r"\[{12}\[*+")
+_DOUBLED = re.compile(r"\[{4}\[*+")  # no link begins where another does
 _PIPE_TRICK = re.compile(r"^:?(?:[^:|]*:)?\s*|\s*\([^()]*\)$|,[^,]*$")
 _LEFT_OVER = re.compile(r"\[\[+(?:[^\[\]|\n]*+\|)?|\]\]+")
 _SIZE = re.compile(
@@ -42,6 +43,8 @@ def links(text: str, page: Page) -> str:
     if "//" in text or "mailto:" in text:
         text = "".join(filter(None, _EXTERNAL.split(text)))
     if "[[" in text:
+        if "[[[[" in text:
+            text = _DOUBLED.sub("[[", text)
         for _ in range(MAX_DEPTH):
             text, found = _ANY.subn(lambda match: _show(match[1], page), text)
             if not found:

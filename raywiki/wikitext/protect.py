@@ -75,7 +75,9 @@ def _keep(name: str, attributes: str, content: str, page: Page) -> str:
     if name in DROPPED:
         return _gallery_captions(content) if name == "gallery" and page.captions else ""
     if name == "nowiki":
-        return page.keep(decode(content)) if content else ""
+        inside = content.strip(" ")  # blanks at the ends may meet others
+        kept = page.keep(decode(inside)) if inside else ""
+        return " " * content.startswith(" ") + kept + " " * (content.endswith(" ") and bool(inside))
     if name == "math":
         return page.keep(f"${' '.join(content.split())}$") if content.strip() else ""
     if name in ("chem", "ce"):

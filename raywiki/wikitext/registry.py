@@ -26,7 +26,7 @@ _changes = 0  # grows with every registration, so that what was looked up before
 
 PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
 _SHORT_NAME = 4
-_COUNTRY_CODE = re.compile(r"[A-Z]{3}")
+_COUNTRY_CODE = re.compile(r"[A-Z]{3}|UK|EU|USSR")
 _LINK = re.compile(r"\[\[[^\[\]]*+\]\]|-\{[^{}]*+\}-")
 
 
@@ -119,8 +119,26 @@ def template(*names: str, language: str | None = None) -> Callable[[Renderer], R
         for name in names:
             is_family = name.endswith("*") and len(name) > 1
             table = _FAMILIES if is_family else _RENDERERS
-            table[language or "", normalise(name[:-1] if is_family else name)] = render
+            key = language or "", normalise(name[:-1] if is_family else name)
+            known = table.get(key, render)
+            assert known is render or not (_is_builtin(known) and _is_builtin(render)), f"{name} is rendered twice"
+            table[key] = render
         _changes += 1
+        return render
+
+    return register
+
+
+def english_template(*names: str) -> Callable[[Renderer], Renderer]:
+    """`template` for names of the English Wikipedia: long ones count in all wikis, short ones where they mean the same.
+
+    `{{by}}` is a year in English and a country or a language elsewhere; Vietnamese took over the English templates.
+    """
+
+    def register(render: Renderer) -> Renderer:
+        for name in names:
+            for language in (None,) if len(name) > _SHORT_NAME else ("en", "simple", "vi"):
+                template(name, language=language)(render)
         return render
 
     return register
@@ -145,8 +163,9 @@ class Renderers(dict[str, "Renderer | None"]):
             self.changes = _changes
         name = normalise(written)
         found = self.find(name)
-        if found is None and _COUNTRY_CODE.fullmatch(written.strip()):
-            found = self.find("country code")
+        code = written.strip()
+        if _COUNTRY_CODE.fullmatch(code) and (found is None or (_is_country(code) and _is_builtin(found))):
+            found = self.find("country code")  # in capitals: {{AUT}} is Austria, {{aut|…}} an author's name
         self[written] = found
         return found
 
@@ -167,6 +186,16 @@ class Renderers(dict[str, "Renderer | None"]):
             if name.startswith(prefix) and language in ("", self.language):
                 return render
         return None
+
+
+def _is_country(code: str) -> bool:
+    from raywiki.wikitext.sites import table
+
+    return code in table("countries")
+
+
+def _is_builtin(render: Renderer) -> bool:
+    return render.__module__.startswith("raywiki.wikitext.templates.")
 
 
 @cache

@@ -61,9 +61,7 @@ def pages_to_articles(
     columns["dropped_templates"] = [
         [{"name": name, "count": count} for name, count in each.dropped_templates.items()] for each in clean
     ]
-    columns["error"] = [
-        "; ".join(filter(None, (error, each.error))) or None for error, each in zip(errors, clean, strict=True)
-    ]
+    columns["error"] = ["; ".join(filter(None, (error, each.error))) or None for error, each in zip(errors, clean, strict=True)]
     return pa.Table.from_pydict(columns, schema=ARTICLES)
 
 

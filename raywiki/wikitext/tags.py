@@ -9,16 +9,20 @@ from raywiki.wikitext.numbers import superscript
 BREAK = "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
 
 _INLINE = (
-    "abbr b bdi bdo big center cite data del dfn em font i ins kbd mark q rb rp rt rtc ruby s samp small span strike strong "
+    "abbr b bdi bdo big cite data del dfn em font i ins kbd mark q rb rp rtc ruby s samp small span strike strong "
     "sub sup time tt u var wbr ref references noinclude onlyinclude includeonly nowiki a link meta translate tvar img "
     "poem code math chem pre syntaxhighlight source gallery timeline table caption thead tbody tfoot colgroup col includeonly "
     "nobr noparse section indicator templatestyles ce blink basefont acronym strlong samll smal pagequality"
 )
-_BLOCK = "p div blockquote dl dd dt ul ol h1 h2 h3 h4 h5 h6 tr td th address article aside figure figcaption"
+_BLOCK = "p div center blockquote dl dd dt h1 h2 h3 h4 h5 h6 tr td th address article aside figure figcaption"
 _TAGS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n") | {
     "br": BREAK, "hr": "\n\n", "poem": "\n\n", "blockquote": "\n\n", "p": "\n\n", "code": "`", "q": '"', "rp": "",
 }  # fmt: skip
 _TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
+_HIDDEN = re.compile(
+    r"<(span|div|small|sup|p)\s[^<>]*\bdisplay:\s*+none[^<>]*+>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*+>", re.IGNORECASE
+)
+_START = re.compile(r"\bstart\s*=\s*[\"']?(\d{1,4})")
 _BROKEN_REFERENCE = re.compile(r"</?ref(?![A-Za-z])[^<>\n]*+>?", re.IGNORECASE)
 _SUP = re.compile(r"<sup(?:\s[^<>]*+)?>([^<>\n]*+)</sup>", re.IGNORECASE)
 _RAISED = re.compile(r"(?:[-+−]?[0-9n]+[+−-]?|[-+−])")
@@ -44,14 +48,43 @@ def tags(text: str) -> str:
     """Known tags become what they mean for lines; unknown ones are text, as in MediaWiki."""
     if "<" not in text:
         return text
+    if "display:" in text:
+        text = _HIDDEN.sub("", text)
     if "<sup" in text:
         text = _SUP.sub(_superscript, text)
-    text = _TAG.sub(_tag, text)
+    numbers: list[int] = []  # of the next item in each HTML list that is open; 0 in one without numbers
+
+    def tag(match: re.Match[str]) -> str:
+        name = match[2].lower()
+        shown = _TAGS.get(name)
+        return _list_or_reading(name, bool(match[1]), numbers, match) if shown is None else shown
+
+    text = _TAG.sub(tag, text)
     return _BROKEN_REFERENCE.sub("", text) if "<" in text else text
 
 
-def _tag(match: re.Match[str]) -> str:
-    return _TAGS.get(match[2].lower(), match[0])
+def _list_or_reading(name: str, closes: bool, numbers: list[int], match: re.Match[str]) -> str:
+    """`<li>` is a list item as in wikitext; a reading above a word stands in brackets, unless `<rp>` brings its own."""
+    text = match.string
+    if name in ("ol", "ul"):
+        if closes:
+            del numbers[-1:]
+        else:
+            start = _START.search(match[0])
+            numbers.append(0 if name == "ul" else int(start[1]) if start else 1)
+        return "\n"
+    if name == "li":
+        if closes:
+            return ""
+        mark = "* "
+        if numbers and numbers[-1]:
+            mark = f"{numbers[-1]}. "
+            numbers[-1] += 1
+        return mark if text[max(match.start() - 20, 0) : match.start()].rstrip(" \t").endswith("\n") else "\n" + mark
+    if name == "rt":
+        brings_own = text.startswith("<rp", match.end()) if closes else text.endswith("</rp>", 0, match.start())
+        return "" if brings_own else ")" if closes else "("
+    return match[0]
 
 
 def _superscript(match: re.Match[str]) -> str:

@@ -7,7 +7,6 @@ import raywiki as rw
 from raywiki.corpus import Manifest
 from raywiki.schema import ARTICLES, DECISIONS
 
-
 SENTENCE = (
     "A long sentence that says how much it is in miles: {{convert thing|1|mi}}, which is quite far for somebody who walks."
 )

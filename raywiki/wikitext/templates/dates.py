@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from datetime import datetime
 
@@ -134,7 +135,6 @@ def death_date_and_age(t: Template) -> str | None:
     "edad",
     "tuổi",
     "ηλικία",
-    "age in years, months and days",
     "years ago",
     "ya",
 )
@@ -145,6 +145,39 @@ def age(t: Template) -> str | None:
     end = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*args[3:6])) if len(args) > 5 else t.page.now
     years = _years(args[:3], end)
     return None if years is None else str(years)
+
+
+@template("age in years and days", "ayd", "age in years, months and days", "age in years and months", "aymd")
+def exact_age(t: Template) -> str | None:
+    """`{{ayd|1990|1|1|2000|1|3}}` → 10 years, 2 days; a second date that is missing is the day of the last edit."""
+    args = [value for value in t.positional() if value]
+    start, end = _moment(args[:3]), _moment(args[3:6]) if len(args) > 5 else t.page.now
+    if start is None or end is None:
+        return None
+    start, end = start.replace(tzinfo=None), end.replace(tzinfo=None)
+    if end < start:
+        return None
+    months = 12 * (end.year - start.year) + end.month - start.month - (end.day < start.day)
+    name, words = t.name.lower(), {"vi": ("{} năm", "{} tháng", "{} ngày")}.get(t.language)
+    has_months = "month" in name or name == "aymd"
+    since = _plus_months(start, months if has_months else months // 12 * 12)
+    shown: list[str] = []
+    values = (months // 12, months % 12 if has_months else None, None if name.endswith("and months") else (end - since).days)
+    for i, value in enumerate(values):
+        if value is not None and (value or (i == 2 and not shown)):
+            word = words[i] if words else "{} " + ("year", "month", "day")[i] + "s" * (value != 1)
+            shown.append(word.format(value))
+    return ", ".join(shown) if "," not in name or len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _moment(parts: list[str]) -> datetime | None:
+    return parse_date("{:0>4}-{:0>2}-{:0>2}".format(*parts)) if len(parts) == 3 else None
+
+
+def _plus_months(moment: datetime, months: int) -> datetime:
+    years, month = divmod(moment.month - 1 + months, 12)
+    last_day = calendar.monthrange(moment.year + years, month + 1)[1]
+    return moment.replace(year=moment.year + years, month=month + 1, day=min(moment.day, last_day))
 
 
 _AS_OF = {
@@ -305,6 +338,13 @@ def duration(t: Template) -> str | None:
     hours = t.first("h", "1") if not t["m"] or t["h"] else ""
     minutes, seconds = t.first("m", "2"), t.first("s", "3")
     return ":".join(piece.zfill(2) if i else piece for i, piece in enumerate(p for p in (hours, minutes, seconds) if p)) or None
+
+
+@template("monthname", "month name", "monthabbrev")
+def month_name(t: Template) -> str | None:
+    number = month_number(t[1])
+    shown = format_date("", str(number), "", t.language) if number else None
+    return shown[:3] if shown and "abbrev" in t.name.lower() else shown
 
 
 @template("currentyear", "currentmonth", "currentmonthname", "currentday", "currentday2", "currentisoyear",

@@ -6,8 +6,12 @@ import re
 
 from raywiki.wikitext.numbers import format_number
 from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.templates.quantities import english_ordinal
 
-_CENTURY = {"es": "siglo", "pt": "século", "ca": "segle", "it": "secolo"}
+_CENTURY = {
+    "es": "siglo {}", "pt": "século {}", "ca": "segle {}", "it": "{} secolo", "de": "{}. Jahrhundert", "pl": "{} wiek",
+    "uk": "{} століття", "ru": "{} век", "vi": "thế kỷ {}", "en": "{} century", "simple": "{} century",
+}  # fmt: skip
 _ENDINGS = {
     "er": "er",
     "ère": "re",
@@ -28,7 +32,7 @@ def century(t: Template) -> str | None:
     if not args:
         return None
     if t.language in _CENTURY:
-        return f"{_CENTURY[t.language]} {args[0]}"
+        return _CENTURY[t.language].format(english_ordinal(args[0]) if "century" in _CENTURY[t.language] else args[0])
     name = t.name.lower().strip()
     before = " av. J.-C." if name.startswith("-s") else ""
     if name.startswith("sp") and len(args) >= 4:
@@ -127,7 +131,10 @@ def short_title(t: Template) -> str:
     return f"{t.name.strip()} {t[1]}".strip()
 
 
-@template("heure", "time-fr", "hms")
+@template(
+    "heure",
+    "time-fr",
+)
 def hour(t: Template) -> str | None:
     hours, minutes, seconds = ([*t.positional(), "", "", ""])[:3]
     return (

@@ -109,6 +109,13 @@ def language_mark(t: Template) -> str | None:
     return f"({', '.join(shown)})" if shown else None
 
 
+@template("native name", "native phrase", "nativename", "native name checker", "tên bản ngữ")
+def native_name(t: Template) -> str | None:
+    """`{{native name|fr|Nouveau-Brunswick}}` → Nouveau-Brunswick (French)."""
+    name = "" if t["paren"] in ("no", "omit", "off") else language_name(t[1], t.language)
+    return f"{t[2]} ({name})" if t[2] and name else t[2] or None
+
+
 _MARKED_BY_CODE = "en de fr es it pt ru ja ko pl nl el ar he uk la cs sv da no fi tr hu ro bg sr hr vi ca fa".split()  # noqa: SIM905
 
 

@@ -24,6 +24,34 @@ def page_name(t: Template) -> str | None:
     return re.sub(r"\s*\([^()]*\)$", "", title) if t.name.lower() == "pagename base" else title or None
 
 
+_SITE_NAMES = {
+    "uk": "Вікіпедія", "ru": "Википедия", "el": "Βικιπαίδεια", "fr": "Wikipédia", "pt": "Wikipédia", "ja": "ウィキペディア",
+    "zh": "维基百科", "ar": "ويكيبيديا", "ko": "위키백과", "cs": "Wikipedie",
+}  # fmt: skip
+
+
+@template("sitename")
+def site_name(t: Template) -> str:
+    return _SITE_NAMES.get(t.language, "Wikipedia")
+
+
+@template("contentlanguage", "contentlang")
+def content_language(t: Template) -> str:
+    return t.language
+
+
+@template("namespace", "namespacee", "subjectspace", "articlespace", "talkspace")
+def namespace(t: Template) -> str:
+    """That of articles has no name."""
+    return ""
+
+
+@template("format link", "format linkr")
+def formatted_link(t: Template) -> str | None:
+    """`{{format link|Ant#Nest}}` → Ant § Nest."""
+    return t[1].replace("#", " § ").strip() or None
+
+
 @template("ill", "ill2", "interlanguage link", "interlanguage link multi", "illm", "link-interwiki", "ilh",
           "red link", "redlink", "ill-wd", "wdl", "interlanguage link wikidata", "liên kết", "dịch",
           "link-en", "tsl", "le", "link-fr", "link-de", "link-ru", "link-zh", "link-ja", "нп?", "wikidata link",
@@ -138,14 +166,14 @@ _IDENTIFIERS = {
     "pmc": "PMC {}", "arxiv": "arXiv:{}", "bibcode": "Bibcode:{}", "lccn": "LCCN {}",
     "asin": "ASIN {}", "hdl": "hdl:{}", "us patent": "U.S. Patent {}", "ietf rfc": "RFC {}", "rfc": "RFC {}",
     "oeis": "OEIS: {}", "cas": "{}", "isbnt": "{}", "isbn-10": "ISBN {}", "cve": "CVE-{}", "oeis2c": "{}",
-    "catalog number": "{}", "mpl": "{}", "pct rule": "Rule {} PCT", "epc article": "Article {} EPC",
+    "catalog number": "{}", "pct rule": "Rule {} PCT", "epc article": "Article {} EPC",
     "epc rule": "Rule {} EPC", "epc 1973 rule": "Rule {} EPC 1973", "epc 1973 article": "Article {} EPC 1973",
     "ussc": "{} U.S.",
     "pct article": "Article {} PCT", "ean": "EAN {}", "opus": "Op. {}", "bwv": "BWV {}", "ngc": "NGC {}",
     "us patent2": "U.S. Patent {}", "s2cid": "S2CID {}", "mr": "MR {}", "zbl": "Zbl {}", "pdf": "(PDF)",
     "doc": "(DOC)",
     "автошлях н": "Н{}", "автошлях м": "М{}", "автошлях р": "Р{}", "автошлях т": "Т{}", "автошлях e": "E{}",
-    "автошлях е": "Е{}", "jct": "{}", "cite wikisource link": "{}", "imslp": "{}", "gutenberg": "{}",
+    "автошлях е": "Е{}", "cite wikisource link": "{}", "imslp": "{}", "gutenberg": "{}",
 }  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def frac(t: Template) -> str | None:
     return f"1⁄{parts[0]}" if parts else None
 
 
-@template("sfrac", "sfrac/ipa", "bruch", "stack fraction", "intfrac")
+@template("sfrac", "tfrac", "dfrac", "cfrac", "sfrac/ipa", "bruch", "stack fraction", "intfrac")
 def sfrac(t: Template) -> str | None:
     parts = [part for part in t.positional() if part][:3]
     if not parts:
@@ -137,7 +137,7 @@ def percentage(t: Template) -> str | None:
     return format_number(round_half_up(abs(100 * part / whole), min(places, 9)), t.page.site.numbers) + "%"
 
 
-@template("sum", "add", "plus")
+@template("sum", "add")
 def total(t: Template) -> str | None:
     values = [parse_number(value) for value in t.positional()]
     return plain_number(sum(value for value in values if value is not None)) if values and None not in values else None
@@ -218,25 +218,6 @@ def chem2(t: Template) -> str | None:
     return re.sub(r"\s*->\s*", " → ", text).replace("*", "·") or None
 
 
-@template(
-    "nuclide",
-    "isotope",
-    "physicsparticle",
-    "subatomicparticle",
-    "subatomic particle",
-    "nuclide2",
-)
-def nuclide(t: Template) -> str | None:
-    if t.name.lower().startswith("subatomic"):
-        return t.first("link", 1) or None
-    if t.name.lower() == "physicsparticle":
-        return t[1] + superscript(t["TR"]) + t["BR"] if t[1] else None
-    if t[3] or (t[2] and t[2].isdigit()):
-        return superscript(t[2]) + t.first(1)
-    symbols = _ELEMENTS.get(t[1].lower(), t[1])
-    return superscript(t[2]) + symbols if t[1] else None
-
-
 _ELEMENTS = {
     "hydrogen": "H", "helium": "He", "lithium": "Li", "beryllium": "Be", "boron": "B", "carbon": "C", "nitrogen": "N",
     "oxygen": "O", "fluorine": "F", "neon": "Ne", "sodium": "Na",
@@ -290,20 +271,22 @@ def rating(t: Template) -> str | None:
 
 @template("ordinal", "ord", "nth")
 def ordinal(t: Template) -> str | None:
-    if not t[1].isdigit():
-        return t[1] or None
-    value = int(t[1])
-    ending = "th" if 10 <= value % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
-    return f"{t[1]}{ending if t.language in ('en', 'simple') else '.'}"
+    return english_ordinal(t[1]) if t.language in ("en", "simple") else f"{t[1]}." if t[1].isdecimal() else t[1] or None
 
 
-@template("overline", "overbar")
+def english_ordinal(number: str) -> str:
+    """`3` → 3rd; what is no number stays."""
+    if not number.isdecimal():
+        return number
+    last, is_teen = number[-1], number[-2:-1] == "1"
+    return number + ("th" if is_teen else {"1": "st", "2": "nd", "3": "rd"}.get(last, "th"))
+
+
+@template("overline", "overbar", "bigmath")
 def overline(t: Template) -> str | None:
     return t[1] or None
 
 
-@template("su", "tmath", "bigmath")
+@template("tmath")
 def tmath(t: Template) -> str | None:
-    if t.name.lower() == "tmath":
-        return t.page.keep(f"${t[1]}$") if t[1] else None
-    return f"<sup>{t['p']}</sup>{t['b']}" if t["p"] or t["b"] else t[1] or None
+    return t.page.keep(f"${t[1]}$") if t[1] else None

@@ -9,36 +9,39 @@ from raywiki.wikitext.registry import PIPE, Template, template
 _SHOWS_FIRST = """
 nowrap, nobr, nobreak, nwr, nowiki2, small, smaller, big, bigger, large, larger, huge, resize, font size, strong, em,
 emphasis, bold, italic,
-nobold, noitalic, nobold, noital, normal, normalsize, strikethrough, strike, underline, u, overline, overset,
+nobold, noitalic, nobold, noital, normal, normalsize, strikethrough, strike, underline, u,  overset,
 smallcaps, sc, sc1, sc2,
 smallcaps all, sm, caps, allcaps, uppercase, lowercase, mono, monospace, tt, kbd, samp, var, mvar, varserif, math,
-bigmath, mathcal,
+ mathcal,
 tooltip, abbr, abbrv, abbreviation, hover title, popup, explain, abbrlink, vanchor, visible anchor, anchored, vanc,
-unicode, iast, polytonic, script, nastaliq, nq, naskh, gbk, runic, coptic, hebrew, hebr, arabic, arab, aramaic, greek,
+unicode, iast, polytonic, nastaliq, nq, naskh, gbk, runic, coptic,  hebr, arabic, arab, aramaic, greek,
 syriac,
-cyrl, cyr, he, sinhala, ipa symbol, pie, pua, music symbol, music2, okinawan, not a typo, notatypo, proper name, typo,
+cyrl, cyr, he, sinhala, ipa symbol, pie, pua, music symbol, music2, okinawan, not a  notatypo, proper name,
 sic2, as written,
-not typo, chemical formula, ce, center, centre, middot list, align center, right, left, indented, block indent, indent
+not  chemical formula, ce, center, centre, middot list, align center, right, left, indented, block indent, indent
 text, sub text,
 highlight, hl, hilite, mark, marker, nonfree, plain text, plain, text, noprint, screen reader-only, no auto, displayed,
-key, keypress, button, keycap, kbd2, tag2, ruby-ja, ruby base, visible, first word, linktext2, cslist, title-line,
+key, keypress, button, keycap, kbd2, tag2, ruby-ja, ruby base, visible, first word,   title-line,
 hidden text, okay, yes2, no2, won, nom, nowrapx, no wrap, nws, no break, wj text, avoid wrap, nobreak text,
-small caps, smallsup, petit, blue, red, green, gray, grey, black, white, orange, purple, cn-text, ltr, rtl, rtl-para,
+small caps,  petit, blue, red, green, gray, grey, black, white, orange, purple, cn-text, ltr, rtl, rtl-para,
 rtl para, ltr para,
 lang-none, fontcolor2, bgcolor text, graymute, gray text, bible text, cite text, fs interlinear, en-s, sup-text,
 transcl, section text,
-wikt-lang text, label, flatlist text, quote inline, initials, date text, incise, souligner, color text, pb, sortname
+wikt-lang text, label, flatlist text,  initials, date text, incise, souligner, color text,  sortname
 text, tts,
 нл, число словами, к, вимова, стиль, виділення, моно, жирний, курсив, старослов'янська, церковнослов'янською, шрифт,
 ё, у,
+longitem, midsize, box, border, boxed, usurped, param, aut, ipasym, annotated link, anli, pdflink, căn giữa, nobel icon,
+nowrap span, wj, no bold, normal font, raise text, ruby base only, sans-serif, serif, monospaced, bdo text, lang text, hanja,
 рік у театрі, рік у кіно, рік у музиці, рік у літературі, рік у науці, рік, рік у спорті
 """
 _SHOWS_SECOND = """
+script, lower, raise, bdo, font-size, text-size,
 lang, langi, langr, rtl-lang, ltr-lang, lang2, lang3, wikt-lang, color, colour, colorlink, color link, font color,
 fontcolor, font colour,
 colored text, bg, bgcolor, background color, background colour, highlight color, legend, legend0, legend inline,
 legend2, legend-line,
-legend-col, font, font2, ruby-zh, audio, listen link, script2, size, fs, fontsize, style text, text color, linktext
+legend-col, font, font2, ruby-zh,  listen link, script2, size, fs, fontsize, style text, text color, linktext
 color,
 h:title, htitle, wiktlang, transl2, colored link, coloured link, styled text, align, float box, letter-spacing, h title
 """
@@ -52,7 +55,7 @@ _CONSTANTS = {
     "mdashb": " — ",
     "spaced mdash": " — ", "spaced em dash": " — ", "spmd": " — ", "smd": " — ", "dash": " – ", "nbhyph": "-",
     "hyphen": "-", "nhyph": "-",
-    "nbsp": " ", "space": " ", "spaces": " ", "thinsp": " ", "thin space": " ", "hair space": " ", "hairsp": " ",
+    "nbsp": " ", "space": " ", "spaces": " ",
     "ensp": " ", "emsp": " ",
     "quad": " ", "gap": " ", "nnbsp": " ", "figure space": " ", "zwsp": "", "zwj": "\u200d", "zwnj": "\u200c",
     "wbr": "", "shy": "", "zwj2": "", "allow wrap": "",
@@ -66,13 +69,15 @@ _CONSTANTS = {
     "=": "\x05", "equals": "\x05",
     "!": PIPE, "!!": PIPE * 2, "(": "{", ")": "}", "(!": "{" + PIPE, "!)": PIPE + "}", "!-": PIPE + "-",
     "pipe escape": PIPE, "sp": " ",
-    "okina": "ʻ", "ʻ": "ʻ", "hamza": "ʼ", "ayin": "ʽ", "ʽ": "ʽ", "ʼ": "ʼ", "prime": "′", "double prime": "″",
+    "okina": "ʻ", "ʻ": "ʻ", "hamza": "ʼ", "ayin": "ʽ", "ʽ": "ʽ", "ʼ": "ʼ", "prime": "′", "′": "′", "double prime": "″",
+    "″": "″", "--": "—", "softhyphen": "", "soft hyphen": "",
+    "kia": "†", "†": "†", "nowrap begin": "", "nowrap end": "", "c3": "C3", "c4": "C4", "1em": " ",
     "pprime": "″", "ellipsis": "…", "...": "…", "dots": "…",
     "check mark": "✓", "tick": "✓", "cross": "✗", "x mark": "✗", "ref mark": "※", "heart": "♥", "star": "★",
     "smile": "🙂", "numero": "№",
     "ohm": "Ω", "micro": "μ", "permil": "‰", "square root": "√", "male": "♂", "female": "♀", "registered": "®",
     "trademark": "™", "eqm": " = ",
-    "bce": "BCE", "ce era": "CE", "ad": "AD", "circled times": "⊗", "indent": "", "paragraph": "\n\n", "pb ": "\n\n",
+    "ce era": "CE", "ad": "AD", "circled times": "⊗", "indent": "", "paragraph": "\n\n", "pb ": "\n\n",
     "paragraph break": "\n\n", "br": "<br>", "break": "<br>",
     "nr": "<br>", "crlf": "<br>", "н": "н.", "нар": "нар.", "пом": "пом.", "с": "с.", "н.": "н.", "х.": "Х.",
     "к.": "К.", "м.": "М.", "о.": "О.", "л.": "Л.", "спб": "СПб.", "спб.": "СПб.", "л": "Л.",
@@ -96,7 +101,7 @@ description, pp, pp-semi, pp-move, pp-protected, pp-vandalism,
 good article, featured article, authority control, coord missing, noteta, no footnotes, void, null, ifpages, hidden
 begin, hidden end, spoken wikipedia, dts hidden, nts hidden,
 hs, ntsh, dtsh, sort hidden, hidden sort key, sortkey, dagger ref, stack begin, stack end, stack, clear top, hide in
-print, do not archive, cc-notice, loop
+print, do not archive, cc-notice, loop, party color cell, composition bar, party shading, ієрогліф, ιερο
 """
 
 
@@ -121,6 +126,12 @@ def shows_last(t: Template) -> str | None:
 def constant(t: Template) -> str:
     name = " ".join(t.name.replace("_", " ").lower().split())
     return t[1] if t[1] and name in ("mdash", "ndash", "dash", "о.", "s") else _CONSTANTS[name]
+
+
+@template("thinsp", "thin space", "thinspace", "hair space", "hairsp")
+def thin_space(t: Template) -> str:
+    """`{{thinsp|a|b}}` → a b."""
+    return " ".join(t.positional()) or " "
 
 
 @template(*_SHOWS_NOTHING.replace("\n", " ").split(","))
@@ -150,6 +161,7 @@ def raised(t: Template) -> str | None:
     "char",
     "letter",
     "angled brackets",
+    "vr",
 )
 def angle_brackets(t: Template) -> str | None:
     return f"⟨{t[1]}⟩" if t[1] else None
@@ -158,7 +170,6 @@ def angle_brackets(t: Template) -> str | None:
 @template(
     "bracket",
     "brackets",
-    "bra-ket",
     "interp",
     "interpolation",
     "sqbr",
@@ -219,7 +230,7 @@ def inline_list(t: Template) -> str | None:
 
 
 @template("ubl", "unbulleted list", "ublist", "unbulletedlist", "ubt", "plainlist items", "ordered list",
-          "bulleted list", "bulletedlist", "unordered list", "olist",
+          "bulleted list", "bulletedlist", "unordered list", "olist", "vunblist",
           "collapsible list", "clist", "flowlist", "blist", "numbered list")  # fmt: skip
 def block_list(t: Template) -> str | None:
     items = [item for item in t.positional() if item]
