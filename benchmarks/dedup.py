@@ -1,7 +1,9 @@
 """Deduplication measured: raywiki against datatrove on the same documents, and the index at the size of the English Wikipedia.
 
     python benchmarks/dedup.py peers DUMP.bz2 … --peer-python VENV/bin/python
-    python benchmarks/dedup.py index                     # needs 5 GB of disk
+    python benchmarks/dedup.py verb DUMP.bz2 … --peer-python VENV/bin/python
+    python benchmarks/dedup.py index                     # needs 6 GB of disk
+    python benchmarks/dedup.py memory                    # needs 3 GB of disk
 
 (VENV has `pip install "datatrove[processing]" spacy orjson`.)
 
@@ -10,28 +12,33 @@ random. Both sides run on one core, one after the other, reading the same file: 
 decisions), and datatrove's four MinHash stages at the same parameters (5-grams, 14 × 8). It prints megabytes of text a second,
 and whether raywiki's duplicates contain datatrove's, with a reason for each document where they do not.
 
-`index` makes signatures of random n-gram sets for 27 parts of 259,000 articles, and a part in which 5 % repeat earlier ones. It
-adds that part to the first 9, the first 18 and to all 27 parts, and prints seconds and peak memory of one process for each.
+`verb` does the same with all cores: `raywiki.curate` on a corpus of these documents, from committed articles to committed
+decisions, and datatrove's stages with as many workers; in turn, `--runs` times.
+
+`index` and `memory` are in `dedup_index.py`.
 """
 
 from __future__ import annotations
 
 import argparse
 import bz2
+import contextlib
 import json
 import os
 import random
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
-PARTS, ARTICLES = 27, 259_000  # about 7 million
+CORES = os.cpu_count() or 1
 
 
 # --- documents ---------------------------------------------------------------------------------------------------------
@@ -89,9 +96,7 @@ def run_peers(dumps: Sequence[str], megabytes: float, peer_python: str) -> None:
     size = sum(len(document["text"].encode()) for document in documents) / 1e6
     print(f"{len(documents)} documents, {size:.1f} MB of text, one core each")
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "documents", "documents.jsonl")
-        path.parent.mkdir()
-        path.write_text("".join(json.dumps(document) + "\n" for document in documents))
+        write_documents(Path(folder, "documents", "documents.jsonl"), documents)
         ours = run_on_one_core([sys.executable, __file__, "ours", folder])
         theirs = run_on_one_core([peer_python, __file__, "datatrove", folder])
     for name, result in (("raywiki", ours), ("datatrove", theirs)):
@@ -103,6 +108,11 @@ def run_peers(dumps: Sequence[str], megabytes: float, peer_python: str) -> None:
     total_ratio = sum(theirs["seconds"].values()) / sum(ours["seconds"].values())
     print(f"raywiki is {ratio:.1f} times as fast at signatures, {total_ratio:.1f} times as fast in all")
     explain(documents, set(ours["removed"]), set(theirs["removed"]))
+
+
+def write_documents(path: Path, documents: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(document) + "\n" for document in documents))
 
 
 def run_on_one_core(command: list[str]) -> dict[str, Any]:
@@ -163,8 +173,9 @@ def run_ours(folder: str) -> None:
     report(watch, decided.filter(~pl.col("keep"))["page_id"].cast(pl.String).to_list())
 
 
-def run_datatrove(folder: str) -> None:
+def run_datatrove(folder: str, workers: int) -> None:
     import logging
+    import shutil
 
     from datatrove.executor import LocalPipelineExecutor
     from datatrove.pipeline.dedup import (
@@ -192,11 +203,13 @@ def run_datatrove(folder: str) -> None:
             JsonlWriter(where["kept"], compression=None),
         ],
     }
+    for name in ("signatures", "buckets", "ids", "kept", "removed", "logs"):
+        shutil.rmtree(Path(folder, name), ignore_errors=True)
     watch = Stopwatch()
     for stage, pipeline in stages.items():
-        tasks = config.num_buckets if stage == "buckets" else 1
+        tasks = {"buckets": config.num_buckets, "clusters": 1}.get(stage, workers)
         logs = str(Path(folder, "logs", stage))
-        LocalPipelineExecutor(pipeline, tasks=tasks, workers=1, logging_dir=logs).run()
+        LocalPipelineExecutor(pipeline, tasks=tasks, workers=min(workers, tasks), logging_dir=logs).run()
         watch.lap(stage)
     lines = (line for path in Path(where["removed"]).glob("*.jsonl") for line in path.read_text().splitlines())
     report(watch, [json.loads(line)["id"] for line in lines])
@@ -247,145 +260,156 @@ def most_similar(documents: list[dict[str, Any]], chosen: list[int]) -> dict[int
     return found
 
 
-# --- index -------------------------------------------------------------------------------------------------------------
+# --- the verb ----------------------------------------------------------------------------------------------------------
 
 
-def run_index(folder: str, parts: int, articles: int) -> None:
-    make_index(Path(folder), parts, articles)
-    for earlier in sorted({parts // 3, 2 * parts // 3, parts}):
-        command = [sys.executable, __file__, "add", folder, "--parts", str(earlier), "--new", str(parts)]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-        subprocess.run(command, check=True, env=environment)
+def run_verb(dumps: Sequence[str], megabytes: float, peer_python: str, runs: int) -> None:
+    documents = make_documents(dumps, megabytes)
+    size = sum(len(document["text"].encode()) for document in documents) / 1e6
+    print(f"{len(documents)} documents, {size:.1f} MB of text, {CORES} cores each, {runs} runs")
+    walls: dict[str, list[float]] = {name: [] for name in ("raywiki", "raywiki with the start of Ray", "datatrove")}
+    with tempfile.TemporaryDirectory() as folder:
+        for worker in range(CORES):
+            write_documents(Path(folder, "documents", f"{worker}.jsonl"), documents[worker::CORES])
+        for number in range(runs):
+            corpus = Path(folder, f"corpus{number}")
+            write_articles(corpus, "wiki-20260101-p1", [int(d["id"]) for d in documents], [d["text"] for d in documents])
+            ours = run_watched([sys.executable, __file__, "curate", str(corpus)])
+            print(f"raywiki {ours['verb']:.2f} s, with the start of Ray {ours['wall']:.2f} s; {memory(ours)}; {ours['last']}")
+            theirs = run_watched([peer_python, __file__, "datatrove", folder, "--workers", str(CORES)])
+            total = sum(theirs["seconds"].values())
+            steps = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in theirs["seconds"].items())
+            print(f"datatrove {total:.2f} s: {steps}; {len(theirs['removed'])} duplicates", flush=True)
+            for name, wall in zip(walls, (ours["verb"], ours["wall"], total), strict=True):
+                walls[name].append(wall)
+    medians = {name: statistics.median(times) for name, times in walls.items()}
+    for name, wall in medians.items():
+        faster = "" if name == "datatrove" else f", {medians['datatrove'] / wall:.1f} times as fast as datatrove"
+        print(f"{name}: median {wall:.2f} s, {size / wall:.2f} MB/s, {size / wall / CORES:.2f} MB/s/core{faster}")
 
 
-def make_index(folder: Path, parts: int, articles: int) -> None:
-    """Signatures and bands of `parts` parts and one more, of which every 20th article repeats one of an earlier part."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from raywiki.curation import signatures_to_bands
-    from raywiki.schema import SIGNATURES
-
-    rng = np.random.default_rng(0)
-    folder.mkdir(parents=True, exist_ok=True)
-    repeated = []
-    for part in range(parts + 1):
-        page_ids = np.sort(rng.choice(10_000_000, articles, replace=False)) + part * 10_000_000
-        bands, sketches = rng.bytes(56 * articles), rng.bytes(512 * articles)
-        columns: list[pa.Array] = [
-            pa.array(page_ids),
-            fixed(rng.bytes(16 * articles), 16),
-            pa.array(rng.integers(100, 3000, articles), pa.uint32()),
-            fixed(bands, 56).cast(pa.binary()),
-            fixed(sketches, 512),
-        ]
-        table = pa.Table.from_arrays(columns, schema=SIGNATURES)
-        per_part = articles // 20 // parts
-        if part < parts:
-            repeated.append(table.take(list(range(per_part))))  # a slice would hold the whole table
-        else:
-            copies = pa.concat_tables(repeated)
-            own = table.slice(0, copies.num_rows)
-            for name in ("n_grams", "bands", "sketch"):
-                own = own.set_column(own.schema.get_field_index(name), SIGNATURES.field(name), copies[name])
-            table = pa.concat_tables([own, table.slice(copies.num_rows)])
-        options: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
-        pq.write_table(table, folder / f"signatures{part}.parquet", row_group_size=1 << 14, **options)
-        delta = dict.fromkeys(("key", "page_id"), "DELTA_BINARY_PACKED")
-        index = signatures_to_bands(table)
-        pq.write_table(index, folder / f"bands{part}.parquet", column_encoding=delta, row_group_size=1 << 16, **options)
-    size = sum(path.stat().st_size for path in folder.iterdir()) / 1e9
-    print(f"{parts} parts of {articles} articles and one more: {size:.2f} GB")
-
-
-def fixed(data: bytes, width: int) -> Any:
+def write_articles(
+    corpus: Path, part: str, page_ids: Sequence[int], texts: Iterable[str], n_chars: int = 0, shards: int = 8
+) -> None:
+    """Commit a part of articles as `extract` does. `n_chars` says how long they are said to be; 0: as they are."""
     import pyarrow as pa
 
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(data) // width, [None, pa.py_buffer(data)])
+    from raywiki.corpus import Corpus, Manifest, part_folder
+    from raywiki.schema import ARTICLES
+
+    remaining = iter(texts)
+
+    def tables(start: int, stop: int) -> Iterator[pa.Table]:
+        for first in range(start, stop, 256):
+            ids = page_ids[first : min(first + 256, stop)]
+            given: dict[str, Any] = {"page_id": ids, "text": list(islice(remaining, len(ids)))}
+            given |= {"n_chars": [n_chars or len(text) for text in given["text"]]}
+            given |= {"title": ["Title"] * len(ids), "url": [""] * len(ids), "is_disambiguation": [False] * len(ids)}
+            columns = [pa.array(given.get(name, [None] * len(ids)), ARTICLES.field(name).type) for name in ARTICLES.names]
+            yield pa.Table.from_arrays(columns, schema=ARTICLES)
+
+    opened, folder, size = Corpus(corpus), part_folder("articles", part), len(page_ids)
+    spans = enumerate(pairwise(size * shard // shards for shard in range(shards + 1)))
+    written = [opened.write_shard(folder, f"{index:05d}-made.parquet", tables(*span), ARTICLES) for index, span in spans]
+    counts = dict.fromkeys(("redirects", "other_namespaces", "other_models", "deleted", "errors"), 0)
+    counts |= {"pages": size, "articles": size}
+    opened.commit(Manifest("articles", part, {"language": "en"}, tuple(shard for shard in written if shard), counts))
 
 
-def add_part(folder: Path, parts: int, new: int) -> None:
-    """Compare part `new` with the first `parts` parts and decide it, in this process."""
-    import polars as pl
+def run_curate(corpus: str, min_chars: int, rules: list[str]) -> None:
+    """The verb in this process, whose clock starts when Ray is up and has run a first task."""
+    import raywiki as rw
+    from raywiki.engine import cluster
 
-    from raywiki import curation
-
-    watch = Stopwatch()
-    order = [*range(parts), new]
-    found = []
-    for low, high in curation.key_ranges(16):
-        scans = [
-            pl.scan_parquet(folder / f"bands{part}.parquet")
-            .filter(pl.col("key").is_between(low, high))
-            .with_columns(arrival=pl.lit(arrival, pl.Int32))
-            for arrival, part in enumerate(order)
-        ]
-        found.append(curation.candidate_pairs(pl.concat(scans), parts))
-    candidates = curation.merge_candidates(found)
-    watch.lap("candidates")
-    own = read_signatures(folder, new, candidates["page_id"])
-    verified = [
-        curation.verify_pairs(group, own, read_signatures(folder, order[arrival], group["other_page_id"]))
-        for (arrival,), group in candidates.group_by("other_arrival")
-    ]
-    pairs = curation.merge_pairs(verified)
-    watch.lap("verification")
-    texts = [pl.scan_parquet(folder / f"signatures{part}.parquet").select("text_hash", "page_id") for part in order]
-    published = pl.concat([scan.with_columns(part=pl.lit(f"part {index}")) for index, scan in enumerate(texts[:-1])])
-    articles = texts[-1].with_columns(reasons=pl.lit([], pl.List(pl.String))).collect()
-    decided = curation.decide(articles, pairs, published, f"part {new}")
-    watch.lap("decisions")
-    seconds = ", ".join(f"{step} {lap:.1f} s" for step, lap in watch.seconds.items())
-    print(
-        f"one part added to {parts}: {sum(watch.seconds.values()):.1f} s ({seconds}), peak {peak_gb():.2f} GB, "
-        f"{candidates.height} candidates, {curation.count_decisions(decided)['duplicates']} duplicates"
-    )
+    cluster.dashboard = False  # as the command does
+    assert len(list(cluster.run(abs, range(CORES)))) == CORES
+    summary = rw.curate(corpus, min_chars=min_chars, rules=rules, overwrite=True)
+    print(json.dumps({"verb": summary.seconds, "committed": len(summary.committed), "last": summary.parts[-1]}))
 
 
-def read_signatures(folder: Path, part: int, page_ids: Any) -> Any:
-    """The signatures of some articles, a batch of the file in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
+def run_watched(command: list[str]) -> dict[str, Any]:
+    """What a command of this script prints last, its wall seconds, and the peak memory of it and of its largest Ray worker."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    started, peaks = time.perf_counter(), {"driver": 0, "worker": 0}
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
+        while child.poll() is None:
+            look_at_memory(child.pid, peaks)
+            time.sleep(0.2)
+        wall = time.perf_counter() - started
+        out.seek(0)
+        err.seek(0)
+        if child.returncode:
+            raise SystemExit(err.read())
+        return {**json.loads(out.read().splitlines()[-1]), "wall": wall, **peaks}
 
-    wanted = pa.array(page_ids.unique())
-    file = pq.ParquetFile(folder / f"signatures{part}.parquet")
-    batches = file.iter_batches(1 << 14, columns=["page_id", "text_hash", "n_grams", "sketch"])
-    return pa.Table.from_batches([batch.filter(pc.is_in(batch["page_id"], wanted)) for batch in batches])
+
+def look_at_memory(driver: int, peaks: dict[str, int]) -> None:
+    """Raise the peaks to the resident memory of the driver and of the largest Ray worker among its descendants."""
+    found = {}
+    for proc in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((proc / "stat").read_text().rpartition(")")[2].split()[1])
+            resident = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            found[int(proc.name)] = parent, resident, (proc / "cmdline").read_bytes().startswith(b"ray::")
+        except (OSError, IndexError):
+            continue  # it ended while we looked
+    for pid, (above, resident, is_worker) in found.items():
+        while is_worker and above != driver and above in found:
+            above = found[above][0]
+        if pid == driver or (is_worker and above == driver):
+            what = "driver" if pid == driver else "worker"
+            peaks[what] = max(peaks[what], resident)
+
+
+def memory(result: dict[str, Any]) -> str:
+    return f"peak memory: driver {result['driver'] / 1e9:.2f} GB, largest worker {result['worker'] / 1e9:.2f} GB"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
-    peers = commands.add_parser("peers")
-    peers.add_argument("dumps", nargs="+")
-    peers.add_argument("--megabytes", type=float, default=50)
-    peers.add_argument("--peer-python", required=True)
+    for name in ("peers", "verb"):
+        peers = commands.add_parser(name)
+        peers.add_argument("dumps", nargs="+")
+        peers.add_argument("--megabytes", type=float, default=50)
+        peers.add_argument("--peer-python", required=True)
+        peers.add_argument("--runs", type=int, default=3, help="of verb")
     index = commands.add_parser("index")
     index.add_argument("--folder", help="made and left there; a temporary one if not given")
-    index.add_argument("--parts", type=int, default=PARTS)
-    index.add_argument("--articles", type=int, default=ARTICLES)
-    add = commands.add_parser("add", help="one step of index")
-    add.add_argument("folder")
-    add.add_argument("--parts", type=int, required=True)
-    add.add_argument("--new", type=int, required=True)
+    index.add_argument("--parts", type=int, default=27)
+    index.add_argument("--articles", type=int, default=259_000, help="in a part; 27 of them are about 7 million")
+    curate = commands.add_parser("curate", help="our side of verb and index")
+    curate.add_argument("corpus")
+    curate.add_argument("--min-chars", type=int, default=500)
+    curate.add_argument("--rules", nargs="*", default=[])
+    large = commands.add_parser("memory")
+    large.add_argument("--megabytes", type=int, default=1500)
     for name in ("ours", "datatrove"):
-        commands.add_parser(name, help="one side of peers").add_argument("folder")
+        side = commands.add_parser(name, help="one side of peers")
+        side.add_argument("folder")
+        side.add_argument("--workers", type=int, default=1)
     given = parser.parse_args()
     if given.command == "peers":
         run_peers(given.dumps, given.megabytes, given.peer_python)
+    elif given.command == "verb":
+        run_verb(given.dumps, given.megabytes, given.peer_python, given.runs)
+    elif given.command == "curate":
+        run_curate(given.corpus, given.min_chars, given.rules)
     elif given.command == "ours":
         run_ours(given.folder)
     elif given.command == "datatrove":
-        run_datatrove(given.folder)
-    elif given.command == "add":
-        add_part(Path(given.folder), given.parts, given.new)
-    elif given.folder:
-        run_index(given.folder, given.parts, given.articles)
-    else:
+        run_datatrove(given.folder, given.workers)
+    elif given.command == "memory":
+        from dedup_index import run_memory
+
         with tempfile.TemporaryDirectory() as folder:
-            run_index(folder, given.parts, given.articles)
+            run_memory(Path(folder), given.megabytes)
+    else:
+        from dedup_index import run_index
+
+        with contextlib.nullcontext(given.folder) if given.folder else tempfile.TemporaryDirectory() as folder:
+            run_index(Path(folder), given.parts, given.articles)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ _PUBLIC = {
     "resolve_rules": "raywiki.curation.rules",
     "reuse_reasons": "raywiki.curation.rules",
     "signatures_to_bands": "raywiki.curation.signatures",
+    "unchanged_rules": "raywiki.curation.rules",
     "verify_pairs": "raywiki.curation.similarity",
 }
 __all__ = sorted(_PUBLIC)
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from raywiki.curation.rules import evaluate_rules as evaluate_rules
     from raywiki.curation.rules import resolve_rules as resolve_rules
     from raywiki.curation.rules import reuse_reasons as reuse_reasons
+    from raywiki.curation.rules import unchanged_rules as unchanged_rules
     from raywiki.curation.signatures import SIGNATURE_FORMAT as SIGNATURE_FORMAT
     from raywiki.curation.signatures import articles_to_signatures as articles_to_signatures
     from raywiki.curation.signatures import signatures_to_bands as signatures_to_bands

@@ -56,8 +56,9 @@ def decide(articles: pl.DataFrame, pairs: pl.DataFrame, published: pl.LazyFrame 
     found = _duplicates(articles.filter(matched), _neighbours(pairs), earlier, part)
     schema = {"page_id": pl.Int64, "kind": pl.String, "dup_of": pl.Int64, "dup_part": pl.String, "similarity": pl.Float32}
     decided = articles.join(pl.DataFrame(found, schema, orient="row"), on="page_id", how="left", maintain_order="left")
-    kind = pl.concat_list("kind").list.drop_nulls()
-    decided = decided.with_columns(reasons=pl.col("reasons").cast(pl.List(pl.String)).list.concat(kind))
+    reasons = pl.col("reasons").cast(pl.List(pl.String))
+    with_kind = pl.when(pl.col("kind").is_null()).then(reasons).otherwise(pl.concat_list(reasons, "kind"))
+    decided = decided.with_columns(reasons=with_kind)
     decided = decided.with_columns(keep=pl.col("reasons").list.len() == 0, reason=pl.col("reasons").list.first())
     return decided.select(DECISIONS.names)
 

@@ -29,6 +29,7 @@ RULE_SETS: dict[str, tuple[Callable[[pl.Expr], pl.Expr], ...]] = {
     "c4": C4,
     "fineweb": FINEWEB,
 }
+CHECKED_ALONE = 8  # articles on which a user's expression must say alone what it says among others
 _TEXT_RULES = {rule.__name__: rule for rules in RULE_SETS.values() for rule in rules}
 
 
@@ -123,18 +124,32 @@ def evaluate_rules(articles: pl.LazyFrame, rules: Sequence[Rule]) -> pl.DataFram
     return passed.select("page_id", reasons.alias("reasons"))
 
 
-def reuse_reasons(rules: Sequence[Rule], unchanged: Collection[str]) -> list[Rule]:
-    """The same rules, of which those named in `unchanged` are answered from earlier reasons instead of from the text.
+def unchanged_rules(rules: Sequence[Rule], earlier: Sequence[Rule]) -> set[str]:
+    """Names of the published rules that are also among the earlier ones, with the same setting; no user's expression."""
+    known = [(rule.name, rule.setting) for rule in earlier if not rule.is_own]
+    return {rule.name for rule in rules if not rule.is_own and (rule.name, rule.setting) in known}
+
+
+def reuse_reasons(rules: Sequence[Rule], unchanged: Collection[str], decisions: pl.DataFrame) -> list[Rule]:
+    """The same rules, of which the unchanged ones are answered from earlier decisions instead of from the text.
 
     Args:
         rules: from `resolve_rules`.
-        unchanged: names of rules that had the same setting (`Rule.setting`) when earlier decisions were made.
+        unchanged: names of the rules that those decisions were made with too (`unchanged_rules`).
+        decisions: columns `page_id` and `reasons`, one row for each article that the rules will be evaluated on.
 
-    Returns:
-        Rules for a frame of articles that has the column `known_reasons` besides: the `reasons` of those decisions.
+    >>> decisions = pl.DataFrame({"page_id": [1, 2], "reasons": [["min_chars", "stub"], ["min_chars"]]})
+    >>> rules = reuse_reasons(resolve_rules(["stub"], min_chars=2), ["stub"], decisions)
+    >>> evaluate_rules(pl.LazyFrame({"page_id": [1, 2], "n_chars": [1, 2]}), rules)["reasons"].to_list()
+    [['min_chars', 'stub'], []]
     """
-    known = pl.col("known_reasons").list
-    return [Rule(r.name, ~known.contains(r.name), r.setting) if r.name in unchanged else r for r in rules]
+    failed = decisions.select("page_id", "reasons").explode("reasons")
+
+    def known(rule: Rule) -> Rule:
+        page_ids = failed.filter(pl.col("reasons") == rule.name)["page_id"]
+        return Rule(rule.name, ~pl.col("page_id").is_in(page_ids.implode()), rule.setting)
+
+    return [known(rule) if rule.name in unchanged else rule for rule in rules]
 
 
 def _named_rules(name: str, language: str) -> list[Rule]:
@@ -175,7 +190,14 @@ def _own_values(articles: pl.LazyFrame, rule: Rule, page_ids: pl.Series) -> pl.S
     column = values.to_series()
     if column.null_count():
         raise ValueError(
-            f"rule {rule.name!r} gives null instead of true or false for {column.null_count()} articles, the first has "
-            f"page id {page_ids.filter(column.is_null())[0]}: add .fill_null(…) to the expression"
+            f"rule {rule.name!r} gives null instead of true or false for {column.null_count()} of {len(column)} articles, the "
+            f"first has page id {page_ids.filter(column.is_null())[0]}: add .fill_null(…) to the expression"
         )
+    for index in range(min(CHECKED_ALONE, len(column))):
+        alone = articles.slice(index, 1).select(rule.passes).collect().to_series()
+        if alone[0] != column[index]:
+            raise ValueError(
+                f"rule {rule.name!r} says {alone[0]} of the article with page id {page_ids[index]} when it is alone, and "
+                f"{column[index]} among {len(column)}: an expression must look at one article at a time"
+            )
     return column

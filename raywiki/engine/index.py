@@ -86,9 +86,9 @@ def _sign_shard(item: _ShardTask) -> Shard | None:
 
 
 def _sort_bands(corpus: Corpus, articles: Mapping[str, Manifest], settings: dict[str, Any]) -> None:
-    items = []
+    signatures, items = corpus.manifests("signatures"), []
     for part in articles:
-        upstream = upstream_of(corpus, [("signatures", part)])
+        upstream = {signatures[part].folder: signatures[part].digest}
         if not _current(corpus, "bands", part, settings, upstream):
             items.append((corpus.url_of(), part, settings, upstream))
     for _ in run(_sort_bands_of, items):
@@ -114,12 +114,13 @@ def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest], settings: Mappi
     """Bring the `pairs` of every part up to date; the parts in their order of arrival."""
     own = {"format": curation.SIGNATURE_FORMAT, **settings, **LIMITS}
     order = arrival_order(corpus, articles)
-    upstreams = {part: _pairs_upstream(corpus, order[: arrival + 1]) for arrival, part in enumerate(order)}
+    bands = corpus.manifests("bands")
+    upstreams = _pairs_upstreams([bands[part] for part in order])
     todo = [part for part in order if not _current(corpus, "pairs", part, own, upstreams[part])]
     if not todo:
         return order
     started = time.monotonic()
-    rows = sum(manifest.rows for manifest in corpus.manifests("bands").values())
+    rows = sum(manifest.rows for manifest in bands.values())
     ranges = curation.key_ranges(max(1, -(-rows // BANDS_PER_RANGE)))
     joins = [_Join(corpus.url_of(), tuple(order[: order.index(part) + 1]), low, high) for part in todo for low, high in ranges]
     found: dict[str, list[pl.DataFrame]] = defaultdict(list)
@@ -151,9 +152,13 @@ def arrival_order(corpus: Corpus, articles: Mapping[str, Manifest]) -> list[str]
     return old + sorted((part for part in articles if part not in arrived), key=part_order)
 
 
-def _pairs_upstream(corpus: Corpus, parts: Sequence[str]) -> dict[str, str]:
-    """The index of a part and of all before it: how many they are is also the part's place in the order of arrival."""
-    return upstream_of(corpus, [("bands", part) for part in parts])
+def _pairs_upstreams(bands: Sequence[Manifest]) -> dict[str, dict[str, str]]:
+    """What the pairs of each part are made from: the index of it and of all before it, given in order of arrival.
+
+    How many they are is also the part's place in that order.
+    """
+    digests = [(manifest.folder, manifest.digest) for manifest in bands]
+    return {manifest.part: dict(digests[: number + 1]) for number, manifest in enumerate(bands)}
 
 
 def _first(group: tuple[tuple[Any, ...], Any]) -> Any:
@@ -171,15 +176,10 @@ class _Join:
 
 
 def _join(item: _Join) -> pl.DataFrame:
-    corpus = Corpus(item.corpus)
-    bands = [
-        scan_table(corpus, "bands", BANDS, [part])
-        .filter(pl.col("key").is_between(item.low, item.high))
-        .select(pl.lit(arrival, pl.Int32).alias("arrival"), "key", "page_id")
-        for arrival, part in enumerate(item.parts)
-    ]
-    arrival = len(item.parts) - 1
-    return curation.candidate_pairs(pl.concat(bands), arrival, max_bucket=LIMITS["max_bucket"])
+    bands = scan_table(item.corpus, "bands", BANDS, item.parts).filter(pl.col("key").is_between(item.low, item.high))
+    arrival = pl.col("part").cast(pl.Enum(item.parts)).to_physical().alias("arrival")
+    bands = bands.select(arrival, "key", "page_id")
+    return curation.candidate_pairs(bands, len(item.parts) - 1, max_bucket=LIMITS["max_bucket"])
 
 
 @dataclass(frozen=True)
@@ -208,12 +208,6 @@ def _signatures_of(corpus: Corpus, part: str, page_ids: pl.Series) -> pa.Table:
     tables = (t for shard in manifest.shards for t in iter_shard(corpus, manifest, shard, columns, ROW_GROUP))
     chosen = [table.filter(pc.is_in(table["page_id"], wanted)) for table in tables]
     return pa.concat_tables([pa.schema([SIGNATURES.field(name) for name in columns]).empty_table(), *chosen])
-
-
-def upstream_of(corpus: Corpus, parts: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Digest of each named part of a table, by its folder."""
-    found = {part_folder(table, part): corpus.read_manifest(table, part) for table, part in parts}
-    return {folder: manifest.digest for folder, manifest in found.items() if manifest is not None}
 
 
 def _commit(

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from raywiki.curation import evaluate_rules, resolve_rules, reuse_reasons
+from raywiki.curation import evaluate_rules, resolve_rules, reuse_reasons, unchanged_rules
 
 
 def articles(**columns: list[Any]) -> pl.LazyFrame:
@@ -109,7 +109,12 @@ def test_ones_own_expression_is_true_where_an_article_passes() -> None:
         (pl.lit(True), "rule 'literal' gives one value for all articles"),
         ((pl.col("n_chars") > 1).filter(pl.col("n_chars") > 1), "gives one value for all articles"),
         ((pl.col("n_chars") > 1).head(2), "gives 2 values for 3 articles"),
-        (pl.when(pl.col("page_id") == 2).then(True).alias("mine"), "rule 'mine' gives null .* for 2 articles, .* page id 1"),
+        (
+            pl.when(pl.col("page_id") == 2).then(True).alias("mine"),
+            "rule 'mine' gives null .* for 2 of 3 articles, .* page id 1",
+        ),
+        (pl.col("n_chars") > pl.col("n_chars").mean(), "'n_chars' says False .* page id 2 when it is alone, and True among 3"),
+        (pl.len().over("text") == 1, "rule 'len' says True of the article with page id 1 when it is alone, and False among 3"),
         (pl.col("text").map_elements(lambda text: 1 / 0, pl.Boolean).alias("mine"), "rule 'mine' cannot be evaluated"),
         (pl.col("n_chars", "page_id") > 1, "no single output name"),
     ],
@@ -144,11 +149,21 @@ def test_sets_stand_for_their_rules_and_english_ones_for_english() -> None:
 
 def test_known_reasons_stand_for_rules_that_did_not_change() -> None:
     frame = articles(text=["a {b}", "a b " * 200, "x"], title=["List of a", "b", "c"])
-    before = evaluate_rules(frame, resolve_rules(["c4", "list"], min_chars=3))
+    earlier = resolve_rules(["c4", "list"], min_chars=3)
+    before = evaluate_rules(frame, earlier)
     rules = resolve_rules(["c4", "list"], min_chars=6)
-    unchanged = ["lorem_ipsum", "curly_bracket", "too_few_sentences", "list"]
-    without_text = frame.drop("text", "title").with_columns(known_reasons=before["reasons"])
-    assert evaluate_rules(without_text, reuse_reasons(rules, unchanged)).equals(evaluate_rules(frame, rules))
+    unchanged = unchanged_rules(rules, earlier)
+    assert unchanged == {"lorem_ipsum", "curly_bracket", "too_few_sentences", "list"}
+    without_text = frame.drop("text", "title")
+    assert evaluate_rules(without_text, reuse_reasons(rules, unchanged, before)).equals(evaluate_rules(frame, rules))
+
+
+def test_a_rule_is_unchanged_only_with_the_same_setting_and_never_ones_own() -> None:
+    own = (pl.col("n_chars") > 5).alias("stub")
+    earlier = resolve_rules([own, "list"], min_chars=3, min_words=2, fraction=0.5)
+    assert unchanged_rules(earlier, earlier) == {"list", "min_chars", "min_words", "fraction"}
+    later = resolve_rules(["stub", "list", "disambiguation"], min_chars=4, min_words=2, fraction=0.25)
+    assert unchanged_rules(later, earlier) == {"list", "min_words"}
 
 
 def test_settings_tell_rules_apart() -> None:
