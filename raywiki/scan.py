@@ -123,7 +123,8 @@ def iter_shard(
     path = corpus.shard_path(manifest, shard)
     try:
         with corpus.fs.open(path, "rb") as file:
-            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            # Without reading ahead: that keeps the whole compressed file in memory.
+            parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
             for batch in parquet.iter_batches(batch_size=batch_size, columns=columns):
                 yield pa.Table.from_batches([batch])
     except (OSError, pa.ArrowException) as error:
