@@ -9,25 +9,25 @@ from raywiki.wikitext.registry import PIPE, Template, template
 _SHOWS_FIRST = """
 nowrap, nobr, nobreak, nwr, nowiki2, small, smaller, big, bigger, large, larger, huge, resize, font size, strong, em,
 emphasis, bold, italic,
-nobold, noitalic, nobold, noital, normal, normalsize, strikethrough, strike, underline, u,  overset,
+nobold, noitalic, nobold, noital, normal, normalsize, strikethrough, strike, underline, u, overset,
 smallcaps, sc, sc1, sc2,
 smallcaps all, sm, caps, allcaps, uppercase, lowercase, mono, monospace, tt, kbd, samp, var, mvar, varserif, math,
- mathcal,
+mathcal,
 tooltip, abbr, abbrv, abbreviation, hover title, popup, explain, abbrlink, vanchor, visible anchor, anchored, vanc,
-unicode, iast, polytonic, nastaliq, nq, naskh, gbk, runic, coptic,  hebr, arabic, arab, aramaic, greek,
+unicode, iast, polytonic, nastaliq, nq, naskh, gbk, runic, coptic, hebr, arabic, arab, aramaic, greek,
 syriac,
-cyrl, cyr, he, sinhala, ipa symbol, pie, pua, music symbol, music2, okinawan, not a  notatypo, proper name,
+cyrl, cyr, he, sinhala, ipa symbol, pie, pua, music symbol, music2, okinawan, not a typo, notatypo, proper name,
 sic2, as written,
-not  chemical formula, ce, center, centre, middot list, align center, right, left, indented, block indent, indent
+not typo, chemical formula, ce, center, centre, middot list, align center, right, left, indented, block indent, indent
 text, sub text,
 highlight, hl, hilite, mark, marker, nonfree, plain text, plain, text, noprint, screen reader-only, no auto, displayed,
-key, keypress, button, keycap, kbd2, tag2, ruby-ja, ruby base, visible, first word,   title-line,
+key, keypress, button, keycap, kbd2, tag2, ruby-ja, ruby base, visible, first word, title-line,
 hidden text, okay, yes2, no2, won, nom, nowrapx, no wrap, nws, no break, wj text, avoid wrap, nobreak text,
-small caps,  petit, blue, red, green, gray, grey, black, white, orange, purple, cn-text, ltr, rtl, rtl-para,
+small caps, petit, blue, red, green, gray, grey, black, white, orange, purple, cn-text, ltr, rtl, rtl-para,
 rtl para, ltr para,
 lang-none, fontcolor2, bgcolor text, graymute, gray text, bible text, cite text, fs interlinear, en-s, sup-text,
 transcl, section text,
-wikt-lang text, label, flatlist text,  initials, date text, incise, souligner, color text,  sortname
+wikt-lang text, label, flatlist text, initials, date text, incise, souligner, color text, sortname
 text, tts,
 нл, число словами, к, вимова, стиль, виділення, моно, жирний, курсив, старослов'янська, церковнослов'янською, шрифт,
 ё, у,
@@ -41,7 +41,7 @@ lang, langi, langr, rtl-lang, ltr-lang, lang2, lang3, wikt-lang, color, colour, 
 fontcolor, font colour,
 colored text, bg, bgcolor, background color, background colour, highlight color, legend, legend0, legend inline,
 legend2, legend-line,
-legend-col, font, font2, ruby-zh,  listen link, script2, size, fs, fontsize, style text, text color, linktext
+legend-col, font, font2, ruby-zh, listen link, script2, size, fs, fontsize, style text, text color, linktext
 color,
 h:title, htitle, wiktlang, transl2, colored link, coloured link, styled text, align, float box, letter-spacing, h title
 """
