@@ -38,6 +38,8 @@ from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
+from peak_memory import wait_and_watch
+
 CORES = os.cpu_count() or 1
 
 
@@ -321,7 +323,6 @@ def run_curate(corpus: str, min_chars: int, rules: list[str]) -> None:
     import raywiki as rw
     from raywiki.engine import cluster
 
-    cluster.dashboard = False  # as the command does
     assert len(list(cluster.run(abs, range(CORES)))) == CORES
     summary = rw.curate(corpus, min_chars=min_chars, rules=rules, overwrite=True)
     print(json.dumps({"verb": summary.seconds, "committed": len(summary.committed), "last": summary.parts[-1]}))
@@ -330,36 +331,16 @@ def run_curate(corpus: str, min_chars: int, rules: list[str]) -> None:
 def run_watched(command: list[str]) -> dict[str, Any]:
     """What a command of this script prints last, its wall seconds, and the peak memory of it and of its largest Ray worker."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    started, peaks = time.perf_counter(), {"driver": 0, "worker": 0}
+    started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
-        while child.poll() is None:
-            look_at_memory(child.pid, peaks)
-            time.sleep(0.2)
+        peaks = wait_and_watch(child)
         wall = time.perf_counter() - started
         out.seek(0)
         err.seek(0)
         if child.returncode:
             raise SystemExit(err.read())
         return {**json.loads(out.read().splitlines()[-1]), "wall": wall, **peaks}
-
-
-def look_at_memory(driver: int, peaks: dict[str, int]) -> None:
-    """Raise the peaks to the resident memory of the driver and of the largest Ray worker among its descendants."""
-    found = {}
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((proc / "stat").read_text().rpartition(")")[2].split()[1])
-            resident = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            found[int(proc.name)] = parent, resident, (proc / "cmdline").read_bytes().startswith(b"ray::")
-        except (OSError, IndexError):
-            continue  # it ended while we looked
-    for pid, (above, resident, is_worker) in found.items():
-        while is_worker and above != driver and above in found:
-            above = found[above][0]
-        if pid == driver or (is_worker and above == driver):
-            what = "driver" if pid == driver else "worker"
-            peaks[what] = max(peaks[what], resident)
 
 
 def memory(result: dict[str, Any]) -> str:

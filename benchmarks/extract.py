@@ -23,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from peak_memory import wait_and_watch
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -55,11 +57,9 @@ def main() -> None:
 def timed(name: str, number: int, command: list[str], cwd: str, megabytes: float) -> float:
     """Wall seconds of one run."""
     out = tempfile.mkdtemp(prefix="bench-extract-")
-    started, peaks = time.monotonic(), {"driver": 0, "worker": 0}
+    started = time.monotonic()
     child = subprocess.Popen([word.replace("{out}", f"{out}/corpus") for word in command], cwd=cwd, stdout=subprocess.DEVNULL)
-    while child.poll() is None:
-        look_at_memory(child.pid, peaks)
-        time.sleep(1)  # a look takes 40 ms: more of them would slow down what is measured
+    peaks = wait_and_watch(child)
     wall = time.monotonic() - started
     if child.returncode:
         raise SystemExit(f"{name} failed with exit status {child.returncode}")
@@ -67,19 +67,6 @@ def timed(name: str, number: int, command: list[str], cwd: str, megabytes: float
     print(f"{name:14} run {number + 1}: {wall:7.1f} s, {megabytes / wall:6.1f} MB/s; peak memory: {memory}", flush=True)
     shutil.rmtree(out)
     return wall
-
-
-def look_at_memory(driver: int, peaks: dict[str, int]) -> None:
-    """Raise the peaks to the resident memory of the driver and of the largest Ray worker at work now."""
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (proc / "cmdline").read_bytes()
-            what = "driver" if int(proc.name) == driver else "worker" if command.startswith(b"ray::") else ""
-            if what:
-                resident = int((proc / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-                peaks[what] = max(peaks[what], resident)
-        except (OSError, IndexError):
-            continue  # it ended while we looked
 
 
 def xml_megabytes(path: str) -> float:

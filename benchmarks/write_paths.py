@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from peak_memory import wait_and_watch
 from ray.data.datasource import Datasink
 
 import raywiki as rw
@@ -99,38 +99,13 @@ def watched(way: str, dump: str, range_bytes: int | None) -> dict[str, float]:
         way,
         *(["--range-mb", f"{range_bytes / 1e6}"] if range_bytes else []),
     ]
-    peaks = {"driver": 0.0, "worker": 0.0}
     with tempfile.TemporaryFile("w+") as out:
         child = subprocess.Popen(command, stdout=out)
-        while child.poll() is None:
-            look_at_memory(child.pid, peaks)
-            time.sleep(0.5)
+        peaks = wait_and_watch(child)
         if child.returncode:
             raise SystemExit(f"{way} failed with exit status {child.returncode}")
         out.seek(0)
-        return {**json.loads(out.read().splitlines()[-1]), **peaks}
-
-
-def look_at_memory(driver: int, peaks: dict[str, float]) -> None:
-    """Raise the peaks (MB) to those of the driver and of its largest Ray worker, not of other Rays on the machine."""
-    seen: dict[int, tuple[int, str, float]] = {}
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (proc / "status").read_text()
-            peak = re.search(r"^VmHWM:\s*(\d+)", status, re.M)
-            command = (proc / "cmdline").read_bytes().decode("utf-8", "replace")
-            parent = re.search(r"^PPid:\s*(\d+)", status, re.M)
-        except OSError:
-            continue  # it ended while we looked
-        if peak and parent:
-            seen[int(proc.name)] = (int(parent[1]), command, int(peak[1]) * 1024 / 1e6)
-    for pid, (parent_pid, command, megabytes) in seen.items():
-        if pid == driver:
-            peaks["driver"] = max(peaks["driver"], megabytes)
-        while parent_pid in seen and parent_pid != driver:
-            parent_pid = seen[parent_pid][0]
-        if parent_pid == driver and command.startswith("ray::"):
-            peaks["worker"] = max(peaks["worker"], megabytes)
+        return {**json.loads(out.read().splitlines()[-1]), **{what: peak / 1e6 for what, peak in peaks.items()}}
 
 
 def main() -> None:
