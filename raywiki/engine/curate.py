@@ -81,6 +81,18 @@ def curate(
     _resolve(settings, rules, "en")  # a wrong rule is the caller's mistake: say it before the work
     sign(corpus, articles, index)
     order = find_pairs(corpus, articles, index)
+    rows = _decide(corpus, articles, committed, order, settings, rules)
+    warnings = []
+    if order != sorted(order, key=part_order):
+        warnings.append("parts arrived in another order than that of their ids: duplicates stay in the part that came first")
+    return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+
+
+def _decide(
+    corpus: Corpus, articles: Mapping[str, Manifest], committed: Mapping[str, Manifest], order: Sequence[str],
+    settings: dict[str, Any], rules: Sequence[str | pl.Expr] | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Bring the decisions of every part up to date; what became of each part, in order of arrival."""
     made_from = _upstreams(corpus, articles, order)
     new = _first_outdated(committed, order, settings, made_from)
     rows = [{"part": part, "state": "unchanged", **committed[part].counts} for part in order[:new]]
@@ -97,10 +109,7 @@ def curate(
             published.append(_published(corpus, part.name, looked_up))
             rows.append({"part": part.name, "state": state, **old.counts})
             previous = old
-    warnings = []
-    if order != sorted(order, key=part_order):
-        warnings.append("parts arrived in another order than that of their ids: duplicates stay in the part that came first")
-    return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+    return rows
 
 
 def _rule_name(rule: str | pl.Expr) -> str:
@@ -203,23 +212,34 @@ def _evaluate(corpus: Corpus, parts: Sequence[_Part], progress: Progress) -> Ite
     results = run(_evaluate_shard, spread)
     found: dict[tuple[str, str], pl.DataFrame] = {}
     for part in parts:
+        rules = [] if part.name in sent else _rules_to_ask(corpus, part)
         frames = [pl.DataFrame(schema={"page_id": pl.Int64, "reasons": pl.List(pl.String)})]
         for item in items[part.name]:
             key = part.name, item[2].name
             while part.name in sent and key not in found:
                 i, frame = next(results)
                 found[spread[i][1].name, spread[i][2].name] = frame
-            frames.append(found.pop(key) if part.name in sent else _evaluate_shard(item))
+            frames.append(found.pop(key) if part.name in sent else _evaluate_with(rules, corpus, part, item[2]))
             progress.advance(item[2].rows)
         yield part, pl.concat(frames)
 
 
 def _evaluate_shard(item: tuple[str, _Part, Shard]) -> pl.DataFrame:
-    """Ray task: the rules on one shard, a batch of articles at a time, so that it may be larger than memory."""
+    """Ray task: the rules on one shard."""
     url, part, shard = item
-    corpus, rules = Corpus(url), part.rules
-    if part.unchanged and part.decisions:
-        rules = curation.reuse_reasons(rules, part.unchanged, _reasons_in(corpus, part.decisions))
+    corpus = Corpus(url)
+    return _evaluate_with(_rules_to_ask(corpus, part), corpus, part, shard)
+
+
+def _rules_to_ask(corpus: Corpus, part: _Part) -> list[curation.Rule]:
+    """The part's rules; those that its committed decisions answer look there."""
+    if not part.unchanged or part.decisions is None:
+        return part.rules
+    return curation.reuse_reasons(part.rules, part.unchanged, _reasons_in(corpus, part.decisions))
+
+
+def _evaluate_with(rules: Sequence[curation.Rule], corpus: Corpus, part: _Part, shard: Shard) -> pl.DataFrame:
+    """A batch of articles at a time, so that a shard may be larger than memory."""
     batches = iter_shard(corpus, part.articles, shard, part.columns, BATCH if part.reads_text else ROW_GROUP)
     frames = (pl.DataFrame(batch).lazy().with_columns(part=pl.lit(part.name)) for batch in batches)
     return pl.concat([curation.evaluate_rules(frame, rules) for frame in frames])

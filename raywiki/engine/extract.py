@@ -33,6 +33,7 @@ from raywiki.engine.summary import Summary
 from raywiki.scan import iter_shard, scan_articles
 from raywiki.schema import ARTICLES
 from raywiki.wikitext import pages_to_articles
+from raywiki.wikitext.table import holds_wikitext
 
 MAX_EXAMPLES = 500  # dropped templates that have an example in a manifest: those dropped most often
 MAX_PAGE_ERRORS = 100  # described in a manifest; all are counted
@@ -95,6 +96,7 @@ class _Part:
 
     part: str
     path: str
+    ranges: tuple[DumpRange, ...]
     source: dict[str, Any]
     site: SiteInfo
     settings: dict[str, Any]
@@ -116,7 +118,8 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
         site = read_siteinfo(path)
         name = path.rstrip("/").rpartition("/")[2]
         sha256 = _checked_digest(path, allow_damaged)
-        source = {"name": name, "bytes": split_dump(path)[-1].size, "sha256": sha256}
+        ranges = tuple(split_dump(path))
+        source = {"name": name, "bytes": ranges[-1].size, "sha256": sha256}
         part = by_content.get(sha256) or part_id(name, sha256)
         if part in planned and planned[part].source["sha256"] != source["sha256"]:
             raise ValueError(f"{planned[part].path} and {path} are two files of the same part {part}: give one of them")
@@ -136,7 +139,7 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
         same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
         if same and old is not None and old.notes.get("gaps") and overwrite:
             same = False
-        planned[part] = _Part(part, path, source, site, settings, allow_damaged, corpus.url_of(), old if same else None)
+        planned[part] = _Part(part, path, ranges, source, site, settings, allow_damaged, corpus.url_of(), old if same else None)
     return planned
 
 
@@ -171,7 +174,7 @@ class _Result:
 
 def _extract_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest | Exception]:
     """Run the ranges of all parts through Ray; commit each part when its last range is there."""
-    items = [_Range(part, dump_range) for part in parts for dump_range in split_dump(part.path)]
+    items = [_Range(part, dump_range) for part in parts for dump_range in part.ranges]
     waiting = Counter(item.part.part for item in items)
     results: dict[str, dict[int, _Result | Exception]] = {part.part: {} for part in parts}
     started = time.monotonic()
@@ -239,13 +242,12 @@ def _most_dropped(examples: dict[str, dict[str, str]], dropped: Counter[str]) ->
 
 def page_kinds(pages: pa.Table) -> pa.Array:
     """What each page is: one of the counts that must add up to all pages (`raywiki.corpus.SUMS`)."""
-    wikitext = pc.or_kleene(pc.is_null(pages["model"]), pc.equal(pages["model"], "wikitext"))
     kinds = pc.case_when(
         pc.make_struct(
             pc.is_valid(pages["error"]),
             pc.is_valid(pages["redirect"]),
             pc.not_equal(pages["namespace"], 0),
-            pc.invert(wikitext),
+            pc.invert(holds_wikitext(pages)),
             pc.is_null(pages["text"]),
         ),
         *(pa.scalar(kind) for kind in ("errors", "redirects", "other_namespaces", "other_models", "deleted", "articles")),

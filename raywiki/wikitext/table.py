@@ -65,11 +65,15 @@ def pages_to_articles(
     return pa.Table.from_pydict(columns, schema=ARTICLES)
 
 
+def holds_wikitext(pages: pa.Table) -> pa.ChunkedArray:
+    """True for each page whose content model is wikitext, or that is of before there were others."""
+    return pc.or_kleene(pc.is_null(pages["model"]), pc.equal(pages["model"], "wikitext"))
+
+
 def _is_article(pages: pa.Table) -> pa.ChunkedArray:
     """True for each page of the main namespace that is no redirect and holds wikitext."""
-    wikitext = pc.or_kleene(pc.is_null(pages["model"]), pc.equal(pages["model"], "wikitext"))
     article = pc.and_(pc.equal(pages["namespace"], 0), pc.is_null(pages["redirect"]))
-    return pc.and_(pc.and_(article, wikitext), pc.is_valid(pages["text"]))
+    return pc.and_(pc.and_(article, holds_wikitext(pages)), pc.is_valid(pages["text"]))
 
 
 def _article_address(base_url: str) -> str:
