@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from raywiki.wikitext.functions import call
+from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.registry import Template
-
-if TYPE_CHECKING:
-    from raywiki.wikitext.page import Page
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
@@ -52,9 +50,9 @@ def expand(text: str, page: Page) -> str:
     limit = len(text) + MAX_GROWTH
     for _ in range(MAX_DEPTH):
         text, found = _INNERMOST.subn(render, text)
-        if not found or len(text) > limit:
+        if not found or len(text) > limit or not holds(text, "{{"):
             break
-    if "{{" in text or "}}" in text:
+    if holds(text, "{{") or holds(text, "}}"):
         text = _UNCLOSED.sub("", _UNCLOSED_BLOCK.sub("", text))
     return text.replace("\x05", "=")
 
@@ -74,6 +72,7 @@ def _template(head: str, rest: str, bar: str, page: Page) -> str | None:
     return renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
 
 
+@lru_cache(maxsize=10_000)
 def _dropped_name(head: str) -> str:
     if ":" in head:
         head = head.partition(":")[0] + ":" if head.lstrip().startswith("#") else head

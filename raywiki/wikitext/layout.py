@@ -35,7 +35,8 @@ class _Blocks:
 
     def blank(self) -> None:
         self.kind = ""
-        self.counts.clear()
+        if self.counts:
+            self.counts.clear()
 
     def heading(self, level: int, text: str) -> None:
         while self.headings and self.headings[-1][0] >= level:

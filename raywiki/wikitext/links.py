@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from raywiki.wikitext.page import Page
+from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.registry import normalise
 from raywiki.wikitext.sites import table, words
 
@@ -40,18 +40,18 @@ def plain_links(text: str) -> str:
 
 def links(text: str, page: Page) -> str:
     """All other links: external ones, files with captions, categories, other wikis."""
-    if "//" in text or "mailto:" in text:
+    if "//" in text or ("@" in text and "mailto:" in text):
         text = "".join(filter(None, _EXTERNAL.split(text)))
     if "[[" in text:
         if "[[[[" in text:
             text = _DOUBLED.sub("[[", text)
         for _ in range(MAX_DEPTH):
             text, found = _ANY.subn(lambda match: _show(match[1], page), text)
-            if not found:
+            if not found or not holds(text, "[["):
                 break
-        if "[[" in text:
+        if holds(text, "[["):
             text = page.site.unclosed_file.sub("", text)
-    return _LEFT_OVER.sub("", text) if "[[" in text or "]]" in text else text
+    return _LEFT_OVER.sub("", text) if holds(text, "[[") or holds(text, "]]") else text
 
 
 def _show(inside: str, page: Page) -> str:

@@ -16,7 +16,8 @@ DROPPED = {
 }  # fmt: skip
 LITERAL = {"nowiki", "math", "chem", "ce", "pre", "syntaxhighlight", "source"}
 
-_OPENING = re.compile(rf"<!--|<({'|'.join(sorted(DROPPED | LITERAL))})(?=[\s/>])([^<>]*+)>", re.IGNORECASE)
+# No name begins with the letters after `<` that most tags have: closing ones, <ref> and <br>.
+_OPENING = re.compile(rf"<(?![/rb])(?:!--|({'|'.join(sorted(DROPPED | LITERAL))})(?=[\s/>])([^<>]*+)>)", re.IGNORECASE)
 _CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in DROPPED | LITERAL}
 _ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']?([\w+#-]+)""")
 _REFERENCE = re.compile(

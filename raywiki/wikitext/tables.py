@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from raywiki.wikitext.page import Page
+from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.tags import BREAK
 
 _EDGE = re.compile(r"\n[ \t:;*#]*(?:(\{\|)|\|\}(?!\}))")
@@ -17,9 +17,9 @@ _MAX_UNCLOSED = 20
 
 def drop_tables(text: str) -> str:
     """`text` without its tables. A table that is never closed loses its rows up to the next heading."""
-    if "{|" in text:
+    if holds(text, "{|"):
         text = _drop_wiki_tables("\n" + text)[1:]
-    if "<table" in text or "<TABLE" in text:
+    if holds(text, "<table") or holds(text, "<TABLE"):
         spans = list(_spans(text, _HTML_EDGE, lambda match: not match[1]))
         text = _without(text, [span for span in spans if span[1] >= 0])
     return text
@@ -65,7 +65,7 @@ def _without(text: str, spans: list[tuple[int, int]]) -> str:
 
 def markdown_tables(text: str, page: Page) -> str:
     """`text` with its tables written as Markdown, behind tokens. A table in a table is left out."""
-    if "{|" not in text:
+    if not holds(text, "{|"):
         return text
     text = "\n" + text
     pieces, position = [], 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from raywiki.wikitext.numbers import superscript
+from raywiki.wikitext.page import holds
 
 BREAK = "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
 
@@ -95,10 +96,16 @@ def _superscript(match: re.Match[str]) -> str:
 
 def quotes(text: str) -> str:
     """Bold and italics go; apostrophes that MediaWiki shows stay (`L'''amour''` is L' and italics)."""
-    if "'''" in text:
-        text = "\n".join([_apostrophes(line) if "'''" in line else line for line in text.split("\n")])
-        return "".join(_QUOTES.split(text)).replace(_APOSTROPHE, "'")
-    return text.replace("''", "")
+    pieces, position = [], 0
+    while (bold := text.find("'''", position)) >= 0:  # few lines have one
+        start = max(text.rfind("\n", position, bold) + 1, position)
+        end = text.find("\n", bold)
+        end = len(text) if end < 0 else end
+        pieces += [text[position:start], _apostrophes(text[start:end])]
+        position = end
+    if not pieces:
+        return text.replace("''", "")
+    return "".join(_QUOTES.split("".join([*pieces, text[position:]]))).replace(_APOSTROPHE, "'")
 
 
 def _apostrophes(line: str) -> str:
@@ -133,7 +140,7 @@ def _rank(line: str, start: int) -> int:
 
 def magic_words(text: str) -> str:
     """`__NOTOC__` and its kin, in English and in other scripts; `__init__` is text."""
-    return _WORD.sub(_magic_word, text) if "__" in text else text
+    return _WORD.sub(_magic_word, text) if holds(text, "__") else text
 
 
 def _magic_word(match: re.Match[str]) -> str:
@@ -144,7 +151,7 @@ def _magic_word(match: re.Match[str]) -> str:
 
 def conversion(text: str, language: str) -> str:
     """`-{…}-`: the text of one variant; rules that only steer the conversion show nothing."""
-    if "-{" not in text:
+    if "{" not in text or "-{" not in text:
         return text
     return _CONVERSION.sub(lambda match: _variant(match[1], language), text)
 
