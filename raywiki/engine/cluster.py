@@ -28,6 +28,8 @@ def start() -> None:
     if not os.environ.get("RAY_ADDRESS"):
         # Up three seconds sooner than with a dashboard, which nobody asked for: one who wants it starts Ray and says where.
         local = {"address": "local", "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+        # Only a dashboard would send them, and Ray Data starts a process to collect them.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # One line of Ray's own about every start says nothing that a user of raywiki can act on.
     ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
 
