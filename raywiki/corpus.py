@@ -12,14 +12,11 @@ Shard names carry a key of everything they were made from, so a new commit never
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import io
 import json
 import os
 import re
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
@@ -28,8 +25,11 @@ from typing import Any
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+from raywiki.files import HashingFile, publishes_at_close, replacing, sync
+
 MANIFEST = "_manifest.json"
 MANIFEST_FORMAT = 1
+VERBS = {"articles": "extract", "tokens": "tokenize"}  # `curate` makes the other tables
 
 # The sums that must hold before a part is committed: the first count is the sum of the others.
 SUMS = {
@@ -110,6 +110,11 @@ class Manifest:
         return part_folder(self.table, self.part)
 
     @property
+    def verb(self) -> str:
+        """The verb that makes this table; it makes a part again whose files are not all there."""
+        return VERBS.get(self.table.partition("/")[0], "curate")
+
+    @property
     def rows(self) -> int:
         return sum(shard.rows for shard in self.shards)
 
@@ -145,7 +150,7 @@ class Manifest:
         if written != MANIFEST_FORMAT:
             raise ValueError(f"{path} has manifest format {written}, this raywiki reads {MANIFEST_FORMAT}: upgrade raywiki")
         if digest != manifest.digest:
-            raise ValueError(f"{path} does not match its own digest: it was damaged or edited; run the verb with --overwrite")
+            raise ValueError(f"{path} does not match its own digest: it was damaged or edited. Remove it, run the verb again")
         return manifest
 
 
@@ -227,6 +232,15 @@ class Corpus:
     def shard_path(self, manifest: Manifest, shard: Shard) -> str:
         return self.path(manifest.folder, shard.name)
 
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Whether the files that a manifest names are there with the sizes that it gives: a part that is not is made again."""
+        try:
+            files = self.fs.ls(self.path(manifest.folder), detail=True)
+        except FileNotFoundError:
+            files = []
+        sizes = {PurePosixPath(file["name"]).name: file["size"] for file in files}
+        return all(sizes.get(shard.name) == shard.bytes for shard in manifest.shards)
+
     def is_stale(self, manifest: Manifest) -> bool:
         """Whether a part was made from parts that are no longer the committed ones."""
         for folder, digest in manifest.upstream.items():
@@ -240,13 +254,13 @@ class Corpus:
 
     def put(self, path: str, data: bytes) -> None:
         """Write a small file in one step: afterwards the path holds the old or the new content, never a mixture."""
-        self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-        if not self.is_local and "hdfs" not in str(self.fs.protocol):
-            self.fs.pipe_file(path, data)  # an object store's put is atomic
+        if publishes_at_close(self.fs):
+            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self.fs.pipe_file(path, data)
             return
-        with _replacing(self, path) as temporary, self.fs.open(temporary, "wb") as file:
+        with replacing(self.fs, path) as temporary, self.fs.open(temporary, "wb") as file:
             file.write(data)
-            _sync(file)
+            sync(file)
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Check that counts add up, publish the manifest, and remove the shards of the commit that it replaces."""
@@ -257,8 +271,9 @@ class Corpus:
             replaced = None
         self.put(self.path(manifest.folder, MANIFEST), manifest.to_json())
         for shard in set(replaced.shards if replaced else ()) - set(manifest.shards):
-            if shard.name not in {kept.name for kept in manifest.shards}:
-                self.fs.rm_file(self.path(manifest.folder, shard.name))
+            path = self.path(manifest.folder, shard.name)
+            if shard.name not in {kept.name for kept in manifest.shards} and self.fs.exists(path):
+                self.fs.rm_file(path)
         return manifest
 
     def write_shard(self, folder: str, name: str, tables: Iterable[Any], schema: Any, **options: Any) -> Shard | None:
@@ -270,117 +285,25 @@ class Corpus:
         import pyarrow.parquet as pq
 
         options = {"compression": "zstd", "write_page_checksum": True, **options}
-        path, rows = self.path(folder, name), 0
-        self.fs.makedirs(self.path(folder), exist_ok=True)
-        with _replacing(self, path) as temporary:
+        rows = 0
+        with replacing(self.fs, self.path(folder, name)) as temporary:
             with self.fs.open(temporary, "wb") as file:
-                sink = _HashingFile(file)
+                sink = HashingFile(file)
                 with pq.ParquetWriter(sink, schema, **options) as writer:
                     for table in tables:
                         if table.num_rows:
                             writer.write_table(table, row_group_size=table.num_rows)
                             rows += table.num_rows
-                _sync(file)
+                sync(file)
             if not rows:
                 self.fs.rm_file(temporary)
                 return None
         return Shard(name, rows, sink.size, sink.sha256.hexdigest())
 
 
-class _replacing:
-    """Context of a temporary path that takes the place of `path` when the block ends well, and is removed when not."""
-
-    def __init__(self, corpus: Corpus, path: str) -> None:
-        self.fs, self.path = corpus.fs, path
-        folder, _, name = path.rpartition("/")
-        # An object store publishes a file when it is closed: there a temporary name would only mean a copy.
-        in_place = not corpus.is_local and "hdfs" not in str(corpus.fs.protocol)
-        self.temporary = path if in_place else f"{folder}/.{name}.{uuid.uuid4().hex[:8]}.tmp"
-
-    def __enter__(self) -> str:
-        return self.temporary
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if self.temporary != self.path:
-            self._finish(kind is None)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            what = f"{error.strerror}: make room and run the same again, what is committed stays"
-            raise OSError(error.errno, what, self.path) from error
-
-    def _finish(self, well: bool) -> None:
-        if well and self.fs.exists(self.temporary):
-            if isinstance(self.fs, LocalFileSystem):
-                os.replace(self.temporary, self.path)
-                _sync_folder(os.path.dirname(self.path))
-            else:
-                self.fs.mv(self.temporary, self.path)
-        elif self.fs.exists(self.temporary):
-            self.fs.rm_file(self.temporary)
-
-
-class _HashingFile:
-    """A writable file for ParquetWriter that hashes what passes: the shard's digest costs no second read."""
-
-    def __init__(self, file: Any) -> None:
-        self.file, self.sha256, self.size, self.closed = file, hashlib.sha256(), 0, False
-
-    def write(self, data: Any) -> int:
-        self.sha256.update(data)
-        written = len(memoryview(data).cast("B"))
-        self.size += written
-        self.file.write(data)
-        return written
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        self.file.flush()
-
-    def close(self) -> None:
-        self.closed = True  # the file itself belongs to whoever opened it
-
-
-def _sync(file: Any) -> None:
-    file.flush()
-    try:
-        descriptor = file.fileno()
-    except (AttributeError, io.UnsupportedOperation):
-        return  # a remote file has no descriptor: its store answers for durability
-    os.fsync(descriptor)
-
-
-def _sync_folder(folder: str) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def shard_key(*made_from: Any) -> str:
     """Eight hex digits that stand for all that a shard is made from; part of its name."""
     return digest_of(made_from)[:8]
-
-
-def absolute(path: str) -> str:
-    """A path or URL that means the same in every working folder.
-
-    >>> absolute("s3://bucket/part.bz2"), absolute("part.bz2").startswith("/")
-    ('s3://bucket/part.bz2', True)
-    """
-    return LocalFileSystem._strip_protocol(path) if "://" not in path or path.startswith("file://") else path
-
-
-def file_digest(path: str, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str, str]:
-    """Digests (hex) of a file at a path or URL, read once."""
-    fs, inner = url_to_fs(path)
-    hashes = {name: hashlib.new(name) for name in algorithms}
-    with fs.open(inner, "rb", **({} if isinstance(fs, LocalFileSystem) else {"block_size": 8 << 20})) as file:
-        while data := file.read(1 << 20):
-            for each in hashes.values():
-                each.update(data)
-    return {name: each.hexdigest() for name, each in hashes.items()}
 
 
 def settle(what: str, committed: Iterable[Mapping[str, Any]], given: Mapping[str, Any], defaults: Mapping[str, Any],

@@ -130,5 +130,5 @@ def iter_shard(
     except (OSError, pa.ArrowException) as error:
         raise ValueError(
             f"{path} is damaged or missing, though the manifest of {manifest.folder} names it ({error}): "
-            "run the verb that made it with --overwrite"
+            f"remove what is left of it and run `raywiki {manifest.verb}` again"
         ) from error

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from raywiki.corpus import Corpus, Manifest, Shard, file_digest, orphans, part_order, settle
+from raywiki.corpus import Corpus, Manifest, Shard, orphans, part_order, settle
+from raywiki.files import file_sha256
 
 SCHEMA = pa.schema([pa.field("page_id", pa.int64()), pa.field("text", pa.string())])
 
@@ -39,7 +40,7 @@ def test_a_part_is_there_when_its_manifest_is(corpus):
         read = pq.ParquetFile(file)
         assert read.metadata.num_row_groups == 2
         assert read.read().column("page_id").to_pylist() == [1, 2, 3]
-    assert file_digest(corpus.url_of("signatures/part=p1", shard.name))["sha256"] == shard.sha256
+    assert file_sha256(corpus.url_of("signatures/part=p1", shard.name)) == shard.sha256
 
 
 def test_a_shard_without_rows_is_no_file(corpus):
@@ -184,7 +185,7 @@ def test_kill_9_at_any_moment_leaves_the_old_or_the_new_part(tmp_path):
         manifest = corpus.read_manifest("signatures", "p1")
         [shard] = manifest.shards
         path = corpus.shard_path(manifest, shard)
-        assert file_digest(path)["sha256"] == shard.sha256
+        assert file_sha256(path) == shard.sha256
         assert pq.read_metadata(path).num_rows == shard.rows == manifest.counts["articles"]
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 RETRIES = 6  # with the waits below about half a minute in all
 FIRST_WAIT = 0.5  # seconds; doubles each time
+SILENCE = 30.0  # seconds without a byte after which a server counts as failed
 # Wikimedia answers 403 to clients that do not say who they are (https://meta.wikimedia.org/wiki/User-Agent_policy).
 USER_AGENT = "raywiki/0.1 (https://pypi.org/project/raywiki; dump reader)"
 
@@ -101,8 +102,13 @@ def filesystem(url: str) -> tuple[Any, str]:
     """fsspec's file system for a path or URL, and the file's name in it."""
     import fsspec
 
-    options = {"client_kwargs": {"headers": {"User-Agent": USER_AGENT}}} if url.startswith("http") else {}
+    options: dict[str, Any] = {}
     try:
+        if url.startswith("http"):
+            import aiohttp
+
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE, sock_read=SILENCE)
+            options = {"client_kwargs": {"headers": {"User-Agent": USER_AGENT}, "timeout": timeout}}
         return fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         raise ValueError(f"cannot read {url}: {error}") from None

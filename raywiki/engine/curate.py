@@ -23,7 +23,7 @@ from raywiki.corpus import Corpus, Manifest, Shard, part_folder, part_order, set
 from raywiki.engine.cluster import run
 from raywiki.engine.index import PAIRS_DEFAULTS, find_pairs, sign
 from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary
+from raywiki.engine.summary import Summary, lost_parts
 from raywiki.scan import iter_shard, scan_table
 from raywiki.schema import DECISIONS, PAIRS, SIGNATURES
 
@@ -81,8 +81,9 @@ def curate(
     _resolve(settings, rules, "en")  # a wrong rule is the caller's mistake: say it before the work
     sign(corpus, articles, index)
     order = find_pairs(corpus, articles, index)
-    rows = _decide(corpus, articles, committed, order, settings, rules)
-    warnings = []
+    lost = lost_parts(corpus, committed)
+    rows = _decide(corpus, articles, {part: committed[part] for part in committed if part not in lost}, order, settings, rules)
+    warnings = list(lost.values())
     if order != sorted(order, key=part_order):
         warnings.append("parts arrived in another order than that of their ids: duplicates stay in the part that came first")
     return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))

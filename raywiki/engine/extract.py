@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from raywiki.corpus import (
     Corpus,
     Manifest,
     Shard,
-    absolute,
     part_folder,
     part_id,
     part_order,
@@ -29,7 +28,8 @@ from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ra
 from raywiki.dumps.checksums import dump_digests, listed_digest
 from raywiki.engine.cluster import run
 from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary
+from raywiki.engine.summary import Summary, lost_parts
+from raywiki.files import absolute
 from raywiki.scan import iter_shard, scan_articles
 from raywiki.schema import ARTICLES
 from raywiki.wikitext import pages_to_articles
@@ -72,7 +72,8 @@ def extract(
     started = time.monotonic()
     corpus = Corpus.open(corpus)
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
-    parts = _plan(corpus, [os.fspath(path) for path in paths], language, allow_damaged, overwrite)
+    lost = lost_parts(corpus, corpus.manifests("articles"))
+    parts = _plan(corpus, [os.fspath(path) for path in paths], language, allow_damaged, overwrite, lost)
     todo = [part for part in parts.values() if part.committed is None]
     manifests: list[Manifest] = []
     failures: list[Exception] = []
@@ -86,7 +87,8 @@ def extract(
     rows = [_row(part.committed, "unchanged") for part in parts.values() if part.committed is not None]
     rows += [_row(manifest, "committed") for manifest in manifests]
     rows.sort(key=lambda row: part_order(row["part"]))
-    warnings = [warning for manifest in manifests for warning in manifest.notes["warnings"]]
+    warnings = [lost[part] for part in parts if part in lost]
+    warnings += [warning for manifest in manifests for warning in manifest.notes["warnings"]]
     return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
 
 
@@ -109,7 +111,9 @@ class _Part:
         return shard_key(self.source["sha256"], self.settings, self.allow_damaged, raywiki.__version__)
 
 
-def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged: bool, overwrite: bool) -> dict[str, _Part]:
+def _plan(
+    corpus: Corpus, paths: list[str], language: str | None, allow_damaged: bool, overwrite: bool, lost: Mapping[str, str]
+) -> dict[str, _Part]:
     """What each dump is, and whether it is committed; all of a user's mistakes that show before the work are found here."""
     committed = corpus.manifests("articles")
     by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
@@ -137,7 +141,7 @@ def _plan(corpus: Corpus, paths: list[str], language: str | None, allow_damaged:
             overwrite,
         )
         same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
-        if same and old is not None and old.notes.get("gaps") and overwrite:
+        if part in lost or (same and old is not None and old.notes.get("gaps") and overwrite):
             same = False
         planned[part] = _Part(part, path, ranges, source, site, settings, allow_damaged, corpus.url_of(), old if same else None)
     return planned

@@ -224,4 +224,6 @@ def _commit(
 
 def _current(corpus: Corpus, table: str, part: str, settings: dict[str, Any], upstream: dict[str, str]) -> bool:
     manifest = corpus.read_manifest(table, part)
-    return manifest is not None and manifest.settings == settings and manifest.upstream == upstream
+    if manifest is None or manifest.settings != settings or manifest.upstream != upstream:
+        return False
+    return corpus.is_whole(manifest)

@@ -10,9 +10,9 @@ import pyarrow as pa
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from raywiki.corpus import absolute
 from raywiki.dumps import DumpRange, read_range, read_siteinfo, split_dump
 from raywiki.engine.cluster import start
+from raywiki.files import absolute
 from raywiki.schema import PAGES
 
 if TYPE_CHECKING:

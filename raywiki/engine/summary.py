@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from raywiki.corpus import Corpus, Manifest
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class Summary:
         lines += ["  " + line for line in table(self.parts)]
         lines += [f"  warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
+
+
+def lost_parts(corpus: Corpus, manifests: Mapping[str, Manifest]) -> dict[str, str]:
+    """Parts whose files are gone or cut short, which their verb makes again; with a warning for each."""
+    return {
+        part: f"files of {manifest.folder} were gone or cut short: it was made again"
+        for part, manifest in manifests.items()
+        if not corpus.is_whole(manifest)
+    }
 
 
 def plural(count: int, noun: str) -> str:

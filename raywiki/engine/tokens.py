@@ -17,7 +17,7 @@ import raywiki
 from raywiki.corpus import Corpus, Manifest, Shard, settle, shard_key, tokens_table
 from raywiki.engine.cluster import run
 from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary
+from raywiki.engine.summary import Summary, lost_parts
 from raywiki.scan import iter_shard, scan_documents
 from raywiki.schema import tokens_schema
 from raywiki.tokens import Encoding, articles_to_tokens, load_encoding, read_vocabulary, train_bpe
@@ -70,20 +70,22 @@ def tokenize(
     )
     if not corpus.fs.exists(vocabulary_path(corpus, name)) or overwrite:
         corpus.put(vocabulary_path(corpus, name), vocabulary)
+    lost = lost_parts(corpus, committed)
     todo, rows = [], []
     for part, decisions in decided.items():
         articles = corpus.read_manifest("articles", part)
         assert articles is not None, part
         upstream = {each.folder: each.digest for each in (articles, decisions)}
         old = committed.get(part)
-        if old is not None and old.upstream == upstream and old.settings == settings:
+        if old is not None and old.upstream == upstream and old.settings == settings and part not in lost:
             rows.append(_row(old, "unchanged"))
         else:
             todo.append(_Part(corpus.url_of(), articles, decisions, table, settings, upstream))
     rows += [_row(manifest, "committed") for manifest in _commit_parts(corpus, todo)]
     rows.sort(key=lambda row: list(decided).index(row["part"]))
     uncurated = [part for part in corpus.manifests("articles") if part not in decided]
-    warnings = [f"part {part} is not curated yet: run `raywiki curate {corpus.url}`" for part in uncurated]
+    warnings = [lost[part] for part in decided if part in lost]
+    warnings += [f"part {part} is not curated yet: run `raywiki curate {corpus.url}`" for part in uncurated]
     return Summary("tokenize", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
 
 

@@ -7,8 +7,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from raywiki.corpus import Corpus, Manifest, file_digest, orphans, tokens_table
+from raywiki.corpus import Corpus, Manifest, orphans, tokens_table
 from raywiki.engine.summary import table
+from raywiki.files import file_sha256
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
 
     Args:
         corpus: folder or URL.
-        verify: read every shard and compare its SHA-256 with the manifest's.
+        verify: read every shard and compare its SHA-256 with the manifest's; else only those of a part whose files are
+            not all there with their sizes.
 
     Raises:
         FileNotFoundError: there is no corpus at that place.
@@ -58,9 +60,9 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
         row["state"] = "stale: " + ", ".join(name.rpartition("=")[2] for name in stale) if stale else "ok"
         rows.append(row)
         problems += articles.notes.get("warnings", [])
-    if verify:
-        for manifests in tables.values():
-            problems += [problem for manifest in manifests.values() for problem in _damaged(corpus, manifest)]
+    for manifest in (manifest for manifests in tables.values() for manifest in manifests.values()):
+        if verify or not corpus.is_whole(manifest):
+            problems += _damaged(corpus, manifest)
     return Status(corpus.url, tuple(rows), tuple(_runs(corpus)), tuple(problems))
 
 
@@ -85,10 +87,10 @@ def _damaged(corpus: Corpus, manifest: Manifest) -> list[str]:
     for shard in manifest.shards:
         path = corpus.shard_path(manifest, shard)
         try:
-            if file_digest(corpus.url_of(manifest.folder, shard.name))["sha256"] != shard.sha256:
-                problems.append(f"{path} is not what its manifest says: redo the part with --overwrite")
+            if file_sha256(corpus.url_of(manifest.folder, shard.name)) != shard.sha256:
+                problems.append(f"{path} is not what its manifest says: remove it and run `raywiki {manifest.verb}` again")
         except FileNotFoundError:
-            problems.append(f"{path} is missing: redo the part with --overwrite")
+            problems.append(f"{path} is missing: run `raywiki {manifest.verb}` again")
     return problems
 
 

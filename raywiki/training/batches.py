@@ -51,7 +51,7 @@ def check_caches(caches: Mapping[str, TokenCache], expected: Mapping[str, int], 
         if len(caches[name].train) != n_tokens:
             raise ValueError(
                 f"part {name} has {len(caches[name].train)} training tokens in its shards, its manifest says {n_tokens}: "
-                "tokenize it again with --overwrite"
+                "remove that manifest and run `raywiki tokenize` again"
             )
         if caches[name].max_id >= vocab_size:
             raise ValueError(

@@ -133,7 +133,7 @@ def _read_shard(path: str, digest: str, part: str, open_file: OpenFile) -> Itera
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    advice = f"tokenize part {part} again with --overwrite"
+    advice = "remove it and run `raywiki tokenize` again"
     try:
         with open_file(path) as file:
             if _sha256(file) != digest:

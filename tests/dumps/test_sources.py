@@ -19,7 +19,7 @@ XML = dump_xml(TEXTS)
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one file; `faults` says, request by request, what goes wrong: a status, "drop", or None."""
+    """Serves one file; `faults` says, request by request, what goes wrong: a status, "drop", "silence", or None."""
 
     daemon_threads = True
 
@@ -27,6 +27,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.data, self.faults, self.with_ranges = data, list[object](), True
         self.requests: list[tuple[str, str | None, str | None]] = []
+        self.is_over = threading.Event()
         self.url = f"http://127.0.0.1:{self.server_port}/dump.xml.bz2"
 
 
@@ -50,7 +51,11 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        data, status = self.server.data, 200
+        if fault == "silence":
+            self.server.is_over.wait(60)
+            self.close_connection = True
+            return
+        data = self.server.data
         span = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "")
         self.send_response(206 if span and self.server.with_ranges else 200)
         if span and self.server.with_ranges:
@@ -61,7 +66,6 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        del status
         if body and fault == "drop":
             self.wfile.write(data[: len(data) // 2])
             self.wfile.flush()
@@ -77,10 +81,12 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch) -> Iterator[Server]:
     monkeypatch.setattr(source, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(source, "SILENCE", 0.2)
     server = Server(one_stream(cut_at(XML, range(0, len(XML), 3000))))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     yield server
+    server.is_over.set()
     server.shutdown()
     server.server_close()
 
@@ -93,7 +99,7 @@ def test_http_reads_by_ranges_and_says_who_it_is(server) -> None:
     assert all(agent and agent.startswith("raywiki/") for _, _, agent in server.requests)
 
 
-@pytest.mark.parametrize("fault", [503, 429, 500, "drop"])
+@pytest.mark.parametrize("fault", [503, 429, 500, "drop", "silence"])
 def test_http_faults_that_pass(server, fault) -> None:
     ranges = split_dump(server.url, 4000)
     server.faults = [fault, None, fault, fault, fault, None, None, fault]
@@ -102,7 +108,7 @@ def test_http_faults_that_pass(server, fault) -> None:
     assert not server.faults
 
 
-@pytest.mark.parametrize(("fault", "says"), [(503, "503"), ("drop", "attempts")])
+@pytest.mark.parametrize(("fault", "says"), [(503, "503"), ("drop", "attempts"), ("silence", "attempts")])
 def test_http_faults_that_stay(server, fault, says) -> None:
     ranges = split_dump(server.url, 4000)
     server.faults = [fault] * 1000

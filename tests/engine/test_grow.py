@@ -104,9 +104,6 @@ def test_a_flipped_bit_in_a_shard_is_found(english, tmp_path):
     content[len(content) // 2] ^= 4
     shard.write_bytes(content)
     assert any(shard.name in problem for problem in rw.status(corpus, verify=True).problems)
-    shutil.rmtree(corpus / "tokens")
-    with pytest.raises(ValueError, match="is damaged or missing"):
-        rw.tokenize(corpus, "gpt2", val_fraction=0.5)
 
 
 def test_gc_removes_what_no_manifest_names(english, tmp_path):

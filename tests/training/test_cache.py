@@ -76,7 +76,7 @@ def test_other_file_systems(tmp_path, shards):
 
 def test_what_is_no_shard_is_refused(tmp_path, shards):
     (path, digest), other = shards
-    with pytest.raises(ValueError, match=r"b\.parquet is not the file that was committed .* tokenize part p again"):
+    with pytest.raises(ValueError, match=r"b\.parquet is not the file that was committed .* run `raywiki tokenize` again"):
         open_cache(tmp_path / "cache", "p", [(other[0], digest)])
     with pytest.raises(ValueError, match=r"gone\.parquet cannot be read as a shard of tokens"):
         open_cache(tmp_path / "cache", "p", [(str(tmp_path / "gone.parquet"), digest)])

@@ -1,0 +1,108 @@
+"""Files on any file system of fsspec: written in one step, kept through a power cut, hashed on the way."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fsspec import AbstractFileSystem
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
+
+
+def absolute(path: str) -> str:
+    """A path or URL that means the same in every working folder.
+
+    >>> absolute("s3://bucket/part.bz2"), absolute("part.bz2").startswith("/")
+    ('s3://bucket/part.bz2', True)
+    """
+    return LocalFileSystem._strip_protocol(path) if "://" not in path or path.startswith("file://") else path
+
+
+def file_sha256(path: str) -> str:
+    """SHA-256 (hex) of a file at a path or URL."""
+    fs, inner = url_to_fs(path)
+    sha256 = hashlib.sha256()
+    with fs.open(inner, "rb", **({} if isinstance(fs, LocalFileSystem) else {"block_size": 8 << 20})) as file:
+        while data := file.read(1 << 20):
+            sha256.update(data)
+    return sha256.hexdigest()
+
+
+@contextmanager
+def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
+    """A temporary path that takes the place of `path` when the block ends well, and is removed when not.
+
+    Raises:
+        OSError: the disk is full; the sentence says what to do.
+    """
+    folder, _, name = path.rpartition("/")
+    temporary = path if publishes_at_close(fs) else f"{folder}/.{name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        fs.makedirs(folder, exist_ok=True)
+        yield temporary
+        if temporary != path and fs.exists(temporary):
+            _move(fs, temporary, path)
+    except BaseException as error:
+        if temporary != path and fs.exists(temporary):
+            fs.rm_file(temporary)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            what = f"{error.strerror}: make room and run the same again, what is committed stays"
+            raise OSError(error.errno, what, path) from error
+        raise
+
+
+def publishes_at_close(fs: AbstractFileSystem) -> bool:
+    """Whether a file is seen only when it is closed: in an object store a temporary name would only mean a copy."""
+    return not isinstance(fs, LocalFileSystem) and "hdfs" not in str(fs.protocol)
+
+
+def sync(file: Any) -> None:
+    """Wait until what was written would survive a power cut."""
+    file.flush()
+    try:
+        descriptor = file.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return  # a remote file has no descriptor: its store answers for durability
+    os.fsync(descriptor)
+
+
+class HashingFile:
+    """A writable file for ParquetWriter that hashes what passes: the shard's digest costs no second read."""
+
+    def __init__(self, file: Any) -> None:
+        self.file, self.sha256, self.size, self.closed = file, hashlib.sha256(), 0, False
+
+    def write(self, data: Any) -> int:
+        self.sha256.update(data)
+        written = len(memoryview(data).cast("B"))
+        self.size += written
+        self.file.write(data)
+        return written
+
+    def tell(self) -> int:
+        return self.size
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.closed = True  # the file itself belongs to whoever opened it
+
+
+def _move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
+    if not isinstance(fs, LocalFileSystem):
+        fs.mv(temporary, path)
+        return
+    os.replace(temporary, path)
+    descriptor = os.open(os.path.dirname(path), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # the new name too survives a power cut
+    finally:
+        os.close(descriptor)
