@@ -56,8 +56,9 @@ def sample_parts(tmp_path_factory) -> list[Path]:
 
 @dataclass(frozen=True)
 class Head:
-    """A Ray head of this test session: `environment` is what a process needs to reach it."""
+    """A Ray head of this test session: its processes live in `folder`, `environment` is what a process needs to reach it."""
 
+    folder: str
     dashboard: str
     environment: dict[str, str]
 
@@ -82,7 +83,7 @@ def ray_head() -> Iterator[Head]:
     try:
         dashboard = f"http://127.0.0.1:{dashboard_port}"
         _wait_for(dashboard, head, Path(folder, "head.log"))
-        yield Head(dashboard, {**TOKEN, "RAY_ADDRESS": f"127.0.0.1:{port}"})
+        yield Head(folder, dashboard, {**TOKEN, "RAY_ADDRESS": f"127.0.0.1:{port}"})
     finally:
         _kill_all(folder)
         head.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,12 +33,14 @@ def wait_for_shards(corpus: Path, process: subprocess.Popen) -> None:
         time.sleep(0.002)
 
 
-def workers_at_work() -> list[int]:
-    """Process ids of Ray workers that run one of our tasks."""
+def workers_at_work(folder: str) -> list[int]:
+    """Process ids of workers that run one of our tasks for the Ray in this folder, which stands in its raylet's arguments."""
     found = []
     for proc in Path("/proc").glob("[0-9]*"):
         try:
-            if b"(apply)" in (proc / "cmdline").read_bytes():
+            parent = re.search(r"PPid:\s+(\d+)", (proc / "status").read_text())
+            is_ours = parent is not None and folder.encode() in Path("/proc", parent[1], "cmdline").read_bytes()
+            if is_ours and b"(apply)" in (proc / "cmdline").read_bytes():
                 found.append(int(proc.name))
         except OSError:
             continue
@@ -48,7 +51,7 @@ def test_kill_9_of_a_worker(undisturbed, sample_parts, ray_head, tmp_path):
     corpus = tmp_path / "corpus"
     driver = start_extract(corpus, sample_parts, undisturbed, ray_head.environment)
     wait_for_shards(corpus, driver)
-    killed = workers_at_work()
+    killed = workers_at_work(ray_head.folder)
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
     printed, _ = driver.communicate(timeout=200)
