@@ -14,17 +14,17 @@ from typing import Literal
 
 from raywiki.wikitext.entities import decode, plain_blanks
 from raywiki.wikitext.expand import expand
-from raywiki.wikitext.layout import layout
+from raywiki.wikitext.layout import layout, mark_text
 from raywiki.wikitext.links import links, plain_links
 from raywiki.wikitext.page import Page
 from raywiki.wikitext.protect import protect
 from raywiki.wikitext.registry import PIPE, normalise
 from raywiki.wikitext.sites import redirect, site, words
 from raywiki.wikitext.tables import drop_tables, markdown_tables
-from raywiki.wikitext.tags import conversion, magic_words, quotes, tags
+from raywiki.wikitext.tags import conversion, drop_nothing, magic_words, quotes, tags
 from raywiki.wikitext.tidy import tidy
 
-_MARKS = "\x02\x03\x04\x05\x06\x07"
+_MARKS = "\x02\x03\x04\x05\x06\x07\x08"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what the passes use as marks; XML 1.0 allows none of them
 _TOKEN = re.compile(r"\x02(\d+)\x03")
 _MARKUP = re.compile(
@@ -110,7 +110,7 @@ def _clean(text: str, page: Page) -> str:
         text = protect(text, page)
     if page.tables is None:
         text = drop_tables(text)
-    text = plain_links(text)
+    text = plain_links(mark_text(text))
     if "{{" in text:
         text = expand(text, page)
         text = text.replace(PIPE, "|")
@@ -118,7 +118,8 @@ def _clean(text: str, page: Page) -> str:
             text = drop_tables(text)
     text = conversion(text, page.site.language)
     text = tags(quotes(links(text, page)))
-    text = tidy(plain_blanks(decode(magic_words(text))), page.site.language)
+    text = plain_blanks(decode(drop_nothing(magic_words(text))))
+    text = tidy(text, page.site.language)
     if page.tables == "markdown":
         text = markdown_tables(text, page)
     text = layout(text)

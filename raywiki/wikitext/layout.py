@@ -8,6 +8,11 @@ from raywiki.wikitext.tags import BREAK
 
 _HEADING = re.compile(r"(={1,6})(.+?)\1\s*")
 _MARKS = "*#:;"
+# A mark that quotes, a link, a tag or an entity hold away from the line's start: it is text, as in """'''#MeToo''' is …""".
+_TEXT_MARK = re.compile(
+    r"\n(?=['\[<&])(?:'''*+|\[\[(?:[^\[\]|\n]*+\||(?!:))|<(?:b|i|u|s|em|strong|big|small|span|font|abbr|tt)\b[^<>\n]*+>)*+"
+    r"(?=[*#:;]|&#(?:35|42|58|59);)"
+)
 _LEADING_JOINT = re.compile(r"(?:[,;:.](?![,;:.])|[–—-]++(?!\s++\d))\s++")  # what followed a template that is gone
 _HAS_WORD = re.compile(r"[^\W_]|[\x02$€£%°©♯♭∞☉†\U0001F000-\U0001FFFF]")
 
@@ -44,6 +49,15 @@ class _Blocks:
         if text:
             self.headings.append((level, text))
         self.blank()
+
+
+def mark_text(text: str) -> str:
+    """`text` with a break before each mark that begins a line only once the markup before it is gone.
+
+    >>> print(mark_text("'''#MeToo''' is a movement.").replace(BREAK, "↵"))
+    '''↵#MeToo''' is a movement.
+    """
+    return _TEXT_MARK.sub(rf"\g<0>{BREAK}", "\n" + text)[1:]
 
 
 def layout(text: str, *, keep_empty_headings: bool = False) -> str:

@@ -15,7 +15,7 @@ _ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[[^\[\]\n]*+\]|\[(?!\[)|\](?!\]))[^\[\]
 _SCHEME = r"(?:(?:https?|ftps?|sftp|news|irc|ircs|git|svn|gopher|telnet|worldwind)://|//|mailto:|tel:|geo:)"
 _EXTERNAL = re.compile(
     rf"\[(?:\[{_SCHEME}[^\s\[\]<>]*+([^\[\]\n]*+)\]\]"
-    rf"|(?<!\[\[){_SCHEME}[^\s\[\]<>\"]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
+    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"']++|'(?!'))*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
     re.IGNORECASE,
 )
 _JUNK_START = "[" * 12  # nobody nests six links at one place: somebody leant on the key

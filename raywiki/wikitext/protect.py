@@ -7,6 +7,7 @@ import textwrap
 
 from raywiki.wikitext.entities import decode
 from raywiki.wikitext.page import Page
+from raywiki.wikitext.tags import NOTHING
 
 DROPPED = {
     "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata",
@@ -39,11 +40,14 @@ def protect(text: str, page: Page) -> str:
     while (match := _OPENING.search(text, position)) is not None:
         pieces.append(text[position : match.start()])
         if match[1] is None:
-            position = _after_comment(text, match.start(), pieces)
+            position = _after_comment(text, match.start(), pieces, unclosed)
             continue
         position = match.end()
         name = match[1].lower()
-        if match[2].endswith("/") or name in unclosed:
+        if match[2].endswith("/"):
+            pieces.append(NOTHING if name == "nowiki" else "")
+            continue
+        if name in unclosed:
             continue
         closing = _CLOSING[name].search(text, position)
         if closing is None:
@@ -55,12 +59,13 @@ def protect(text: str, page: Page) -> str:
     return _REFERENCE.sub("", "".join(pieces))
 
 
-def _after_comment(text: str, start: int, pieces: list[str]) -> int:
+def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str]) -> int:
     """Where the text goes on after a comment; a comment that has a line for itself takes the line with it."""
-    end = text.find("-->", start)
+    end = -1 if "-->" in unclosed else text.find("-->", start + len("<!--"))
     if end < 0:
-        return len(text)
-    end += 3
+        unclosed.add("-->")
+        return _end_of_reference(text, start)
+    end += len("-->")
     line_start = pieces[-1].rstrip(" \t")
     if line_start.endswith("\n"):
         rest = end
@@ -72,12 +77,21 @@ def _after_comment(text: str, start: int, pieces: list[str]) -> int:
     return end
 
 
+def _end_of_reference(text: str, start: int) -> int:
+    """Where a comment that is never closed ends: with the reference that it stands in, else with the page."""
+    opened = text.rfind("<ref", max(start - 2000, 0), start)
+    if opened < 0 or text.find("</ref", opened, start) >= 0:
+        return len(text)
+    closing = text.find("</ref", start)
+    return closing if closing >= 0 else len(text)
+
+
 def _keep(name: str, attributes: str, content: str, page: Page) -> str:
     if name in DROPPED:
         return _gallery_captions(content) if name == "gallery" and page.captions else ""
     if name == "nowiki":
         inside = content.strip(" ")  # blanks at the ends may meet others
-        kept = page.keep(decode(inside)) if inside else ""
+        kept = page.keep(decode(inside)) if inside else NOTHING
         return " " * content.startswith(" ") + kept + " " * (content.endswith(" ") and bool(inside))
     if name == "math":
         return page.keep(f"${' '.join(content.split())}$") if content.strip() else ""

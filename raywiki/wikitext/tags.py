@@ -7,6 +7,7 @@ import re
 from raywiki.wikitext.numbers import superscript
 from raywiki.wikitext.page import holds
 
+NOTHING = "\x08"  # a `<nowiki/>`: it holds apart what stands around it, so that `'<nowiki/>''a''` is 'a in italics
 BREAK = "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
 
 _INLINE = (
@@ -23,6 +24,8 @@ _TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
 _HIDDEN = re.compile(
     r"<(span|div|small|sup|p)\s[^<>]*\bdisplay:\s*+none[^<>]*+>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*+>", re.IGNORECASE
 )
+_BLOCK_TAG = re.compile(rf"</?(?:{'|'.join(_BLOCK.split())})\b[^<>]*+>", re.IGNORECASE)
+_HEADING_WITH_TAG = re.compile(rf"\n=[^\n<]*+{_BLOCK_TAG.pattern}[^\n]*+", re.IGNORECASE)
 _START = re.compile(r"\bstart\s*=\s*[\"']?(\d{1,4})")
 _BROKEN_REFERENCE = re.compile(r"</?ref(?![A-Za-z])[^<>\n]*+>?", re.IGNORECASE)
 _SUP = re.compile(r"<sup(?:\s[^<>]*+)?>([^<>\n]*+)</sup>", re.IGNORECASE)
@@ -53,6 +56,7 @@ def tags(text: str) -> str:
         text = _HIDDEN.sub("", text)
     if "<sup" in text:
         text = _SUP.sub(_superscript, text)
+    text = _HEADING_WITH_TAG.sub(lambda match: _BLOCK_TAG.sub(" ", match[0]), text)
     numbers: list[int] = []  # of the next item in each HTML list that is open; 0 in one without numbers
 
     def tag(match: re.Match[str]) -> str:
@@ -136,6 +140,13 @@ def _rank(line: str, start: int) -> int:
     if before in ("", " "):
         return 2
     return 0 if before2 in ("", " ") else 1
+
+
+def drop_nothing(text: str) -> str:
+    """Take out what `<nowiki/>` left; a mark behind it at the line's start stays text."""
+    if NOTHING not in text:
+        return text
+    return f"\n{text}".replace(f"\n{NOTHING}", f"\n{BREAK}").replace(NOTHING, "")[1:]
 
 
 def magic_words(text: str) -> str:
