@@ -28,11 +28,8 @@ def absolute(path: str) -> str:
 def file_sha256(path: str) -> str:
     """SHA-256 (hex) of a file at a path or URL."""
     fs, inner = url_to_fs(path)
-    sha256 = hashlib.sha256()
     with fs.open(inner, "rb", **({} if isinstance(fs, LocalFileSystem) else {"block_size": 8 << 20})) as file:
-        while data := file.read(1 << 20):
-            sha256.update(data)
-    return sha256.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -73,6 +70,15 @@ def sync(file: Any) -> None:
     os.fsync(descriptor)
 
 
+def sync_folder(folder: str | os.PathLike[str]) -> None:
+    """Wait until the names in a folder would survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class HashingFile:
     """A writable file for ParquetWriter that hashes what passes: the shard's digest costs no second read."""
 
@@ -101,8 +107,4 @@ def _move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
         fs.mv(temporary, path)
         return
     os.replace(temporary, path)
-    descriptor = os.open(os.path.dirname(path), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)  # the new name too survives a power cut
-    finally:
-        os.close(descriptor)
+    sync_folder(os.path.dirname(path))

@@ -72,8 +72,9 @@ def extract(
     started = time.monotonic()
     corpus = Corpus.open(corpus)
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
-    lost = lost_parts(corpus, corpus.manifests("articles"))
-    parts = _plan(corpus, [os.fspath(path) for path in paths], language, allow_damaged, overwrite, lost)
+    committed = corpus.manifests("articles")
+    lost = lost_parts(corpus, committed)
+    parts = _plan(corpus, committed, lost, [os.fspath(path) for path in paths], language, allow_damaged, overwrite)
     todo = [part for part in parts.values() if part.committed is None]
     manifests: list[Manifest] = []
     failures: list[Exception] = []
@@ -112,10 +113,10 @@ class _Part:
 
 
 def _plan(
-    corpus: Corpus, paths: list[str], language: str | None, allow_damaged: bool, overwrite: bool, lost: Mapping[str, str]
-) -> dict[str, _Part]:
+    corpus: Corpus, committed: Mapping[str, Manifest], lost: Mapping[str, str], paths: list[str], language: str | None,
+    allow_damaged: bool, overwrite: bool,
+) -> dict[str, _Part]:  # fmt: skip
     """What each dump is, and whether it is committed; all of a user's mistakes that show before the work are found here."""
-    committed = corpus.manifests("articles")
     by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
     planned: dict[str, _Part] = {}
     for path in map(absolute, paths):

@@ -10,6 +10,7 @@ The key stands for the digests of the shards, so other tokens never meet an old 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from raywiki.training.locks import hold_lock
 
 _FORMAT = 1
 _ABOUT = "cache.json"
-OpenFile = Callable[[str], IO[bytes]]
+OpenFile = Callable[[str], io.BufferedIOBase]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _write(folder: Path, part: str, shards: Sequence[tuple[str, str]], open_file
     with open(folder / "train.bin", "wb") as train, open(folder / "val.bin", "wb") as val:
         files = {"train": train, "val": val}
         for path, digest in shards:
-            for split, ids in _read_shard(path, digest, part, open_file):
+            for split, ids in _read_shard(path, digest, open_file):
                 if dtype not in (None, ids.dtype):
                     raise ValueError(f"the shards of part {part} mix {dtype} and {ids.dtype} ids: tokenize it again")
                 dtype = ids.dtype
@@ -127,7 +128,7 @@ def _write(folder: Path, part: str, shards: Sequence[tuple[str, str]], open_file
     }
 
 
-def _read_shard(path: str, digest: str, part: str, open_file: OpenFile) -> Iterator[tuple[str, np.ndarray]]:
+def _read_shard(path: str, digest: str, open_file: OpenFile) -> Iterator[tuple[str, np.ndarray]]:
     """Pairs of split and ids, whole documents in order, a bounded number at a time."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -136,7 +137,7 @@ def _read_shard(path: str, digest: str, part: str, open_file: OpenFile) -> Itera
     advice = "remove it and run `raywiki tokenize` again"
     try:
         with open_file(path) as file:
-            if _sha256(file) != digest:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise ValueError(f"{path} is not the file that was committed (its SHA-256 is not {digest[:12]}…): {advice}")
             file.seek(0)
             for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=["split", "tokens"]):
@@ -148,12 +149,5 @@ def _read_shard(path: str, digest: str, part: str, open_file: OpenFile) -> Itera
         raise ValueError(f"{path} cannot be read as a shard of tokens ({error}): {advice}") from error
 
 
-def _sha256(file: IO[bytes]) -> str:
-    sha256 = hashlib.sha256()
-    while data := file.read(1 << 20):
-        sha256.update(data)
-    return sha256.hexdigest()
-
-
-def _open_local(path: str) -> IO[bytes]:
+def _open_local(path: str) -> io.BufferedIOBase:
     return open(path, "rb")

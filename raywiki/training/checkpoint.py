@@ -21,6 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
+from raywiki.files import replacing, sync, sync_folder
+
 ABOUT, LATEST, FORMAT = "checkpoint.json", "LATEST", 1
 
 
@@ -112,22 +116,9 @@ def model_digest(state_dict: Mapping[str, Any]) -> str:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file in one step: afterwards it has the old content or the new, never a mixture."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
+    with replacing(LocalFileSystem(), str(path)) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(file)
 
 
 def _settle_file(path: Path) -> dict[str, Any]:

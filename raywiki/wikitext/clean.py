@@ -21,7 +21,7 @@ from raywiki.wikitext.protect import protect
 from raywiki.wikitext.registry import PIPE, normalise
 from raywiki.wikitext.sites import redirect, site, words
 from raywiki.wikitext.tables import drop_tables, markdown_tables
-from raywiki.wikitext.tags import conversion, drop_nothing, magic_words, quotes, tags
+from raywiki.wikitext.tags import BREAK, NOTHING, conversion, drop_nothing, magic_words, quotes, tags
 from raywiki.wikitext.tidy import tidy
 
 _MARKS = "\x02\x03\x04\x05\x06\x07\x08"
@@ -132,7 +132,7 @@ def _restore(text: str, kept: list[str]) -> str:
         text, found = _TOKEN.subn(lambda match: kept[int(match[1])], text)
         if not found:
             break
-    return text
+    return text.replace(BREAK, " ").replace(NOTHING, "")  # those of what was kept before the passes that take them out
 
 
 def plain_strip(wikitext: str) -> str:

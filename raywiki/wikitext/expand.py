@@ -8,6 +8,7 @@ from functools import lru_cache
 from raywiki.wikitext.functions import call
 from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.registry import Template
+from raywiki.wikitext.tags import NOTHING
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
@@ -76,7 +77,7 @@ def _template(head: str, rest: str, bar: str, page: Page) -> str | None:
 def _dropped_name(head: str) -> str:
     if ":" in head:
         head = head.partition(":")[0] + ":" if head.lstrip().startswith("#") else head
-    return " ".join(head.replace("_", " ").split())[:100]
+    return " ".join(head.replace(NOTHING, "").replace("_", " ").split())[:100]
 
 
 def sentence_around(match: re.Match[str]) -> str:

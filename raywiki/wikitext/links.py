@@ -8,6 +8,7 @@ from functools import cache
 from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.registry import normalise
 from raywiki.wikitext.sites import table, words
+from raywiki.wikitext.tags import NOTHING
 
 # [[target|label]] and [[target]] without a colon in the target: nine of ten. What the groups hold is what is shown.
 _PLAIN = re.compile(r"\[\[(?:[^\[\]{}|:\n]++\|([^\[\]{}|]++)|([^\[\]{}|:\n]++))\]\]")
@@ -75,7 +76,7 @@ def _show(inside: str, page: Page) -> str:
 
 
 def _add_category(name: str, page: Page) -> None:
-    name = " ".join(name.replace("_", " ").split())
+    name = " ".join(name.replace(NOTHING, "").replace("_", " ").split())
     name = name[:1].upper() + name[1:]
     if name and name not in page.categories:
         page.categories.append(name)

@@ -71,7 +71,7 @@ def markdown_tables(text: str, page: Page) -> str:
     pieces, position = [], 0
     for start, end in _spans(text, _EDGE, lambda match: bool(match[1])):
         end = len(text) if end < 0 else end
-        rows = _rows(text[start:end])
+        rows = _rows(text[start:end].replace(BREAK, " "))
         pieces += [
             text[position:start],
             "\n\n",
@@ -106,7 +106,7 @@ def _cell(cell: str) -> str:
     before, bar, content = cell.partition("|")
     if bar and ("=" in before or not before.strip()):
         cell = content
-    return " ".join(cell.replace(BREAK, " ").replace("|", "\\|").split())
+    return " ".join(cell.replace("|", "\\|").split())
 
 
 def _markdown(rows: list[list[str]]) -> str:

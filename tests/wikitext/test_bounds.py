@@ -104,7 +104,8 @@ FRAGMENTS = [
 def test_fragments(wikitext, language):
     cleaned = clean_wikitext(wikitext, language=language, title="T", captions=True)
     assert cleaned.error is None, cleaned.error
-    assert not any(mark in cleaned.text for mark in "\x00\x01\x04\x06\x07")
+    shown = [cleaned.text, *cleaned.categories, *cleaned.dropped_templates]
+    assert not any(mark in each for each in shown for mark in "\x00\x01\x04\x06\x07\x08")
     assert cleaned.text == cleaned.text.strip("\n")
     if not re.search(r"nowiki|math|&|\[['<]", wikitext):  # `['''[` shows two brackets in MediaWiki too
         assert "[[" not in cleaned.text
