@@ -20,12 +20,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from raywiki.files import HashingFile, publishes_at_close, replacing, sync
+from raywiki.files import HashingFile, put, replacing, sync
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MANIFEST = "_manifest.json"
 MANIFEST_FORMAT = 1
@@ -250,17 +253,35 @@ class Corpus:
                 return True
         return False
 
+    def iter_shard(
+        self, manifest: Manifest, shard: Shard, columns: list[str] | None = None, batch_size: int = 1024
+    ) -> Iterator[pa.Table]:
+        """Rows of one shard in order, in tables of at most `batch_size` rows, with the checksum of each page verified.
+
+        Raises:
+            ValueError: the file is missing or damaged; the sentence names it.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.shard_path(manifest, shard)
+        try:
+            with self.fs.open(path, "rb") as file:
+                # Without reading ahead: that keeps the whole compressed file in memory.
+                parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+                for batch in parquet.iter_batches(batch_size=batch_size, columns=columns):
+                    yield pa.Table.from_batches([batch])
+        except (OSError, pa.ArrowException) as error:
+            raise ValueError(
+                f"{path} is damaged or missing, though the manifest of {manifest.folder} names it ({error}): "
+                f"remove what is left of it and run `raywiki {manifest.verb}` again"
+            ) from error
+
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def put(self, path: str, data: bytes) -> None:
         """Write a small file in one step: afterwards the path holds the old or the new content, never a mixture."""
-        if publishes_at_close(self.fs):
-            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self.fs.pipe_file(path, data)
-            return
-        with replacing(self.fs, path) as temporary, self.fs.open(temporary, "wb") as file:
-            file.write(data)
-            sync(file)
+        put(path, data, self.fs)
 
     def commit(self, manifest: Manifest) -> Manifest:
         """Check that counts add up, publish the manifest, and remove the shards of the commit that it replaces."""

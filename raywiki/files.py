@@ -29,7 +29,31 @@ def file_sha256(path: str) -> str:
     """SHA-256 (hex) of a file at a path or URL."""
     fs, inner = url_to_fs(path)
     with fs.open(inner, "rb", **({} if isinstance(fs, LocalFileSystem) else {"block_size": 8 << 20})) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(file)
+
+
+def sha256_of(file: Any) -> str:
+    """SHA-256 (hex) of what is left to read of an open binary file."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def put(path: str | os.PathLike[str], data: str | bytes, fs: AbstractFileSystem | None = None) -> None:
+    """Write a small file in one step: afterwards the path holds the old or the new content, never a mixture.
+
+    Args:
+        path: as `fs` wants it.
+        data: text is written as UTF-8.
+        fs: the local file system when None.
+    """
+    path, data = os.fspath(path), data.encode() if isinstance(data, str) else data
+    fs = fs or LocalFileSystem()
+    if publishes_at_close(fs):
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        fs.pipe_file(path, data)
+        return
+    with replacing(fs, path) as temporary, fs.open(temporary, "wb") as file:
+        file.write(data)
+        sync(file)
 
 
 @contextmanager

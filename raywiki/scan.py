@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from raywiki.corpus import Corpus, Manifest, Shard, tokens_table
+from raywiki.corpus import Corpus, tokens_table
 from raywiki.schema import ARTICLES, DECISIONS, SIGNATURES, tokens_schema
 
 if TYPE_CHECKING:
@@ -108,27 +108,3 @@ def _scan_shards(corpus: Corpus, paths: list[str]) -> pl.LazyFrame:
 
     dataset = ds.dataset(paths, format="parquet", filesystem=PyFileSystem(FSSpecHandler(corpus.fs)))
     return pl.scan_pyarrow_dataset(dataset)
-
-
-def iter_shard(
-    corpus: Corpus, manifest: Manifest, shard: Shard, columns: list[str] | None = None, batch_size: int = 1024
-) -> Iterator[pa.Table]:
-    """Rows of one shard in order, in tables of at most `batch_size` rows, with the checksum of each page verified.
-
-    Raises:
-        ValueError: the file is missing or damaged; the sentence names it.
-    """
-    import pyarrow.parquet as pq
-
-    path = corpus.shard_path(manifest, shard)
-    try:
-        with corpus.fs.open(path, "rb") as file:
-            # Without reading ahead: that keeps the whole compressed file in memory.
-            parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
-            for batch in parquet.iter_batches(batch_size=batch_size, columns=columns):
-                yield pa.Table.from_batches([batch])
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(
-            f"{path} is damaged or missing, though the manifest of {manifest.folder} names it ({error}): "
-            f"remove what is left of it and run `raywiki {manifest.verb}` again"
-        ) from error

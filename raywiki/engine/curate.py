@@ -22,10 +22,10 @@ from raywiki import curation
 from raywiki.corpus import Corpus, Manifest, Shard, part_folder, part_order, settle, shard_key
 from raywiki.engine.cluster import run
 from raywiki.engine.index import PAIRS_DEFAULTS, find_pairs, sign
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary, lost_parts
-from raywiki.scan import iter_shard, scan_table
+from raywiki.progress import Progress
+from raywiki.scan import scan_table
 from raywiki.schema import DECISIONS, PAIRS, SIGNATURES
+from raywiki.summary import Summary, lost_parts
 
 DEFAULTS: dict[str, Any] = {"min_chars": 500, "min_words": 0, "rules": [], "fraction": 1.0}
 ROW_GROUP = 1 << 16
@@ -241,14 +241,14 @@ def _rules_to_ask(corpus: Corpus, part: _Part) -> list[curation.Rule]:
 
 def _evaluate_with(rules: Sequence[curation.Rule], corpus: Corpus, part: _Part, shard: Shard) -> pl.DataFrame:
     """A batch of articles at a time, so that a shard may be larger than memory."""
-    batches = iter_shard(corpus, part.articles, shard, part.columns, BATCH if part.reads_text else ROW_GROUP)
+    batches = corpus.iter_shard(part.articles, shard, part.columns, BATCH if part.reads_text else ROW_GROUP)
     frames = (pl.DataFrame(batch).lazy().with_columns(part=pl.lit(part.name)) for batch in batches)
     return pl.concat([curation.evaluate_rules(frame, rules) for frame in frames])
 
 
 def _reasons_in(corpus: Corpus, decisions: Manifest) -> pl.DataFrame:
     columns = ["page_id", "reasons"]
-    tables = [table for shard in decisions.shards for table in iter_shard(corpus, decisions, shard, columns, ROW_GROUP)]
+    tables = [table for shard in decisions.shards for table in corpus.iter_shard(decisions, shard, columns, ROW_GROUP)]
     return pl.DataFrame(pa.concat_tables([DECISIONS.empty_table().select(columns), *tables]))
 
 

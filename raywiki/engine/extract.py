@@ -27,11 +27,11 @@ from raywiki.corpus import (
 from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ranges, read_range, read_siteinfo, split_dump
 from raywiki.dumps.checksums import dump_digests, listed_digest
 from raywiki.engine.cluster import run
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary, lost_parts
 from raywiki.files import absolute
-from raywiki.scan import iter_shard, scan_articles
+from raywiki.progress import Progress
+from raywiki.scan import scan_articles
 from raywiki.schema import ARTICLES
+from raywiki.summary import Summary, lost_parts
 from raywiki.wikitext import pages_to_articles
 from raywiki.wikitext.table import holds_wikitext
 
@@ -339,7 +339,7 @@ def _refuse_repeated_pages(corpus: Corpus, part: _Part, first: int | None, last:
         there = set(scan_articles(corpus, [other]).select("page_id").collect()["page_id"])
         draft = Manifest("articles", part.part, {}, shards, {})
         for shard in shards:
-            for table in iter_shard(corpus, draft, shard, ["page_id"], batch_size=1 << 16):
+            for table in corpus.iter_shard(draft, shard, ["page_id"], batch_size=1 << 16):
                 repeated = there.intersection(table["page_id"].to_pylist())
                 if repeated:
                     raise ValueError(

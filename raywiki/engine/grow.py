@@ -11,9 +11,9 @@ from typing import Any
 from raywiki.corpus import Corpus
 from raywiki.engine.curate import curate
 from raywiki.engine.extract import extract
-from raywiki.engine.summary import Summary, plural
 from raywiki.engine.tokens import tokenize
 from raywiki.engine.train import TrainSummary, train
+from raywiki.summary import Summary, plural
 
 CURATE = ("min_chars", "min_words", "rules", "fraction")
 

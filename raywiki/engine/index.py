@@ -24,8 +24,8 @@ import raywiki
 from raywiki import curation
 from raywiki.corpus import Corpus, Manifest, Shard, part_folder, part_order, shard_key
 from raywiki.engine.cluster import run
-from raywiki.engine.progress import Progress
-from raywiki.scan import iter_shard, scan_table
+from raywiki.progress import Progress
+from raywiki.scan import scan_table
 from raywiki.schema import BANDS, PAIRS, SIGNATURES
 
 # What the index is made with. An index of other settings finds other duplicates.
@@ -79,7 +79,7 @@ def sign(corpus: Corpus, articles: Mapping[str, Manifest], settings: Mapping[str
 
 def _sign_shard(item: _ShardTask) -> Shard | None:
     corpus = Corpus(item.corpus)
-    texts = iter_shard(corpus, item.articles, item.articles.shards[item.index], ["page_id", "text"])
+    texts = corpus.iter_shard(item.articles, item.articles.shards[item.index], ["page_id", "text"])
     tables = (curation.articles_to_signatures(table, **item.numbers) for table in texts)
     folder = part_folder("signatures", item.articles.part)
     return corpus.write_shard(folder, f"{item.index:05d}-{item.key}.parquet", tables, SIGNATURES, **PLAIN)
@@ -101,7 +101,7 @@ def _sort_bands_of(item: tuple[str, str, dict[str, Any], dict[str, str]]) -> Non
     signatures = corpus.read_manifest("signatures", part)
     assert signatures is not None
     columns = ["page_id", "text_hash", "bands"]
-    tables = [t for shard in signatures.shards for t in iter_shard(corpus, signatures, shard, columns, ROW_GROUP)]
+    tables = [t for shard in signatures.shards for t in corpus.iter_shard(signatures, shard, columns, ROW_GROUP)]
     whole = pa.concat_tables([SIGNATURES.empty_table().select(columns), *tables])
     bands = curation.signatures_to_bands(whole)
     groups = (bands.slice(start, ROW_GROUP) for start in range(0, bands.num_rows, ROW_GROUP))
@@ -205,7 +205,7 @@ def _signatures_of(corpus: Corpus, part: str, page_ids: pl.Series) -> pa.Table:
     assert manifest is not None, part
     wanted = pa.array(page_ids.unique().to_numpy())
     columns = ["page_id", "text_hash", "n_grams", "sketch"]
-    tables = (t for shard in manifest.shards for t in iter_shard(corpus, manifest, shard, columns, ROW_GROUP))
+    tables = (t for shard in manifest.shards for t in corpus.iter_shard(manifest, shard, columns, ROW_GROUP))
     chosen = [table.filter(pc.is_in(table["page_id"], wanted)) for table in tables]
     return pa.concat_tables([pa.schema([SIGNATURES.field(name) for name in columns]).empty_table(), *chosen])
 

@@ -16,14 +16,12 @@ import pyarrow.compute
 import raywiki
 from raywiki.corpus import Corpus, Manifest, Shard, settle, shard_key, tokens_table
 from raywiki.engine.cluster import run
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary, lost_parts
-from raywiki.scan import iter_shard, scan_documents
+from raywiki.progress import Progress
 from raywiki.schema import tokens_schema
-from raywiki.tokens import Encoding, articles_to_tokens, load_encoding, read_vocabulary, train_bpe
+from raywiki.summary import Summary, lost_parts
+from raywiki.tokens import Encoding, articles_to_tokens, find_vocabulary, load_encoding, vocabulary_path
 from raywiki.tokens.table import PARQUET_OPTIONS, VAL_FRACTION
 
-VOCABULARY = "vocabulary.json"
 COUNTS = ("documents", "train_documents", "val_documents", "tokens", "train_tokens", "val_tokens", "characters")
 
 
@@ -87,52 +85,6 @@ def tokenize(
     warnings = [lost[part] for part in decided if part in lost]
     warnings += [f"part {part} is not curated yet: run `raywiki curate {corpus.url}`" for part in uncurated]
     return Summary("tokenize", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
-
-
-def train_tokenizer(corpus: str | os.PathLike[str] | Corpus, *, to: str, vocab_size: int = 32_768) -> str:
-    """Train a byte-level BPE vocabulary on the documents of a corpus and write it as a `tokenizer.json`.
-
-    The same documents give the same file. Returns `to`.
-
-    Raises:
-        ValueError: nothing is curated yet, or `vocab_size` is under 257.
-    """
-    import fsspec
-
-    documents = scan_documents(corpus).select("text")
-    texts = (text for batch in documents.collect_batches(maintain_order=True) for text in batch["text"])
-    vocabulary = train_bpe(texts, vocab_size)
-    with fsspec.open(to, "wb") as file:
-        file.write(vocabulary)
-    return to
-
-
-def vocabulary_path(corpus: Corpus, name: str) -> str:
-    return corpus.path(tokens_table(name), VOCABULARY)
-
-
-def find_vocabulary(corpus: Corpus, encoding: str | None, overwrite: bool = False) -> tuple[str, bytes]:
-    """Name and vocabulary of an encoding: the corpus's own copy where it has one, else the file or tiktoken's.
-
-    Raises:
-        ValueError: no such encoding; or the corpus has another vocabulary under the same name.
-    """
-    if encoding is None:
-        names = corpus.encodings()
-        if len(names) > 1:
-            raise ValueError(f"{corpus.url} has several encodings ({', '.join(names)}): name one with --encoding")
-        encoding = names[0] if names else "gpt2"
-    own = vocabulary_path(corpus, encoding)
-    if not (encoding.endswith(".json") or os.path.isfile(encoding)) and corpus.fs.exists(own):
-        return encoding, corpus.fs.cat_file(own)
-    name, vocabulary = read_vocabulary(encoding)
-    own = vocabulary_path(corpus, name)
-    if not overwrite and corpus.fs.exists(own) and corpus.fs.cat_file(own) != vocabulary:
-        raise ValueError(
-            f"{encoding} is not the vocabulary that {corpus.url} has as encoding {name!r}: rename the file to keep both, "
-            "or redo the tokens with --overwrite"
-        )
-    return name, vocabulary
 
 
 @dataclass(frozen=True)
@@ -202,7 +154,7 @@ def _encode_shard(item: tuple[_Part, int]) -> tuple[Shard | None, Counter[str]]:
     counts: Counter[str] = Counter()
 
     def tokens() -> Iterator[pa.Table]:
-        for articles in iter_shard(corpus, part.articles, part.articles.shards[index], ["page_id", "text"]):
+        for articles in corpus.iter_shard(part.articles, part.articles.shards[index], ["page_id", "text"]):
             kept = articles.filter(pa.compute.is_in(articles["page_id"], keep))
             encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"])
             counts.update(_count(kept, encoded))
@@ -231,7 +183,7 @@ def _kept(corpus: Corpus, decisions: Manifest) -> pa.Array:
     tables = [
         table.filter(table["keep"])["page_id"]
         for shard in decisions.shards
-        for table in iter_shard(corpus, decisions, shard, ["page_id", "keep"], batch_size=1 << 16)
+        for table in corpus.iter_shard(decisions, shard, ["page_id", "keep"], batch_size=1 << 16)
     ]
     return pa.chunked_array(tables, pa.int64()).combine_chunks()
 

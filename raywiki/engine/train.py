@@ -23,8 +23,8 @@ from typing import Any
 
 from raywiki.corpus import Corpus, Manifest, tokens_table
 from raywiki.engine.cluster import start
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import table
+from raywiki.progress import Progress
+from raywiki.summary import table
 from raywiki.training import PartTokens, Plan, open_cache, open_run, plan_segment, read_metrics
 from raywiki.training.cache import shards_digest
 from raywiki.training.runs import METRICS, STOP, Run, read_run

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import raywiki as rw
-from raywiki.engine.summary import table
+from raywiki.summary import table
 from raywiki.training import read_metrics
 
 RUN = "demo"

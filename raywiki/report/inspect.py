@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from raywiki.corpus import Corpus
-from raywiki.engine.summary import plural, table
 from raywiki.scan import scan_articles, scan_decisions
+from raywiki.summary import plural, table
 
 HEAD = 200  # characters of a text that are shown
 

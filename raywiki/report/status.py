@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from raywiki.corpus import Corpus, Manifest, orphans, tokens_table
-from raywiki.engine.summary import table
+from raywiki.corpus import Corpus, Manifest, tokens_table
 from raywiki.files import file_sha256
+from raywiki.summary import table
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,6 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
         if verify or not corpus.is_whole(manifest):
             problems += _damaged(corpus, manifest)
     return Status(corpus.url, tuple(rows), tuple(_runs(corpus)), tuple(problems))
-
-
-def gc(corpus: str | os.PathLike[str] | Corpus, *, min_age: float = 3600.0, dry_run: bool = False) -> list[str]:
-    """Remove files that no manifest names, left by crashes; return their paths.
-
-    Args:
-        corpus: folder or URL.
-        min_age: seconds that a file must have been left alone; younger ones may belong to a verb that is running.
-        dry_run: list, remove nothing.
-    """
-    corpus = Corpus.open(corpus).require()
-    paths = sorted(orphans(corpus, min_age))
-    if not dry_run:
-        for path in paths:
-            corpus.fs.rm_file(path)
-    return paths
 
 
 def _damaged(corpus: Corpus, manifest: Manifest) -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from raywiki.training.batches import check_caches, read_samples
-from raywiki.training.cache import TokenCache
+from raywiki.training.batches import read_samples
+from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.evaluate import evaluate
 from raywiki.training.locks import hold_lock

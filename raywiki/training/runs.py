@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from raywiki.training.checkpoint import latest_step, write_atomically
+from raywiki.files import put
+from raywiki.training.checkpoint import latest_step
 from raywiki.training.config import GPTConfig, find_recipe, find_size
 from raywiki.training.order import Segment, SegmentPart, closing_counters, n_windows
 from raywiki.training.schedule import check_schedule
@@ -194,7 +195,7 @@ def write_run(run: Run) -> None:
         "config": asdict(run.config),
         "segments": [asdict(segment) for segment in run.segments],
     }
-    write_atomically(run.folder / SEGMENTS, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+    put(run.folder / SEGMENTS, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
 
 
 def quotas(weights: Sequence[float]) -> list[int]:

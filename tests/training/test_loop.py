@@ -13,6 +13,7 @@ import pytest
 import torch
 from training_corner import Corner, exit_status, kill_self, start_process
 
+from raywiki import files
 from raywiki.training import checkpoint as checkpoint_module
 from raywiki.training import loop, workers
 from raywiki.training.cache import open_cache
@@ -141,7 +142,7 @@ def _train_and_die(corner: Corner, moment: str) -> None:
     if moment == "json":
         checkpoint_module.json.dumps = dying(json.dumps, lambda body, *_: isinstance(body, dict) and body.get("step") == 8)
     if moment == "LATEST":
-        checkpoint_module.os.replace = dying(os.replace, lambda _, target: Path(target).name == "LATEST")
+        files.os.replace = dying(os.replace, lambda _, target: Path(target).name == "LATEST")
     _train(corner, plan={"steps": 12}, checkpoint_every=4)
 
 

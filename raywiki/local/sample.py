@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from raywiki.corpus import Corpus
-from raywiki.engine.tokens import find_vocabulary
-from raywiki.tokens import load_encoding
+from raywiki.tokens import find_vocabulary, load_encoding
 from raywiki.training import generate, load_model
 
 
