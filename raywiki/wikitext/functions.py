@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from raywiki.wikitext.arithmetic import evaluate
+from raywiki.wikitext.calendar import format_time, parse_date
 from raywiki.wikitext.numbers import format_number, parse_number, plain_number
+from raywiki.wikitext.page import Page
 
-if TYPE_CHECKING:
-    from raywiki.wikitext.page import Page
-
-Function = Callable[[str, "list[str]", "Page"], "str | None"]
+Function = Callable[[str, list[str], Page], "str | None"]
 _FUNCTIONS: dict[str, Function] = {}
 MAX_REPLACED = 100_000  # characters that `#replace` may make of a text
 # Behaviour of the page, sort keys and such: they show nothing.
@@ -247,8 +245,6 @@ def _same(text: str, args: list[str], page: Page) -> str:
 
 @function("#time", "#timel")
 def _time(layout: str, args: list[str], page: Page) -> str | None:
-    from raywiki.wikitext.calendar import format_time, parse_date
-
     moment = parse_date(args[0]) if args and args[0].strip() else page.now
     return None if moment is None else format_time(layout, moment, page.site.language)
 

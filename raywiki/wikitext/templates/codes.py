@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from raywiki.wikitext.registry import Template, english_template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import english_template, template
 from raywiki.wikitext.templates.names import country_name
 
 # What stands before the symbol: the English Wikipedia's "Ticker symbol templates".

@@ -7,7 +7,8 @@ import re
 from datetime import datetime
 
 from raywiki.wikitext.calendar import format_date, month_number, parse_date
-from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 _YES = ("y", "yes", "1", "true")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from raywiki.wikitext.numbers import format_number
-from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.quantities import english_ordinal
 
 _CENTURY = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import table
+from raywiki.wikitext.bundled import table
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 _ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
     "uk": dict(pair.split("=") for pair in (  # noqa: SIM905

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.numbers import ENGLISH, format_number, parse_number, round_half_up
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import NumberFormat
+from raywiki.wikitext.numbers import ENGLISH, NumberFormat, format_number, parse_number, round_half_up
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.unit_table import unit
 from raywiki.wikitext.templates.units import convert
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import table
+from raywiki.wikitext.bundled import table
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 
 @template(

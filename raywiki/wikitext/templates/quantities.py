@@ -11,7 +11,8 @@ from raywiki.wikitext.numbers import (
     round_half_up,
     superscript,
 )
-from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 
 def _number(t: Template, text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from raywiki.wikitext.numbers import superscript
-from raywiki.wikitext.registry import Template, english_template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import english_template
 
 _BODIES = {
     "solar mass": "M☉", "solar masses": "M☉", "solar radius": "R☉", "solar luminosity": "L☉", "earth mass": "M🜨",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.registry import PIPE, Template, template
+from raywiki.wikitext.page import PIPE, Template
+from raywiki.wikitext.registry import template
 
 _SHOWS_FIRST = """
 nowrap, nobr, nobreak, nwr, nowiki2, small, smaller, big, bigger, large, larger, huge, resize, font size, strong, em,

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from raywiki.wikitext.numbers import (
+    NumberFormat,
     format_number,
     parse_number,
     round_half_up,
     significant,
     superscript,
 )
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import NumberFormat
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.unit_table import Unit, local_name, multiple, unit
 from raywiki.wikitext.templates.unit_values import MINUS, RANGES, REPEAT_UNIT, Value, parse_value, parse_values
 
