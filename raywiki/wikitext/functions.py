@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from raywiki.wikitext.arithmetic import evaluate
 from raywiki.wikitext.calendar import format_time, parse_date
-from raywiki.wikitext.numbers import format_number, parse_number, plain_number
+from raywiki.wikitext.numbers import format_number, integer, parse_number, plain_number
 from raywiki.wikitext.page import Page
 
 Function = Callable[[str, list[str], Page], "str | None"]
@@ -145,7 +145,7 @@ def _formatnum(number: str, args: list[str], page: Page) -> str:
 @function("plural")
 def _plural(number: str, args: list[str], page: Page) -> str:
     form = 0 if number == "1" else len(args) - 1
-    if len(args) == 3 and number.isdigit() and page.site.language in ("uk", "ru", "be"):
+    if len(args) == 3 and number.isdecimal() and page.site.language in ("uk", "ru", "be"):
         ones, teens = int(number) % 10, int(number) % 100 in range(11, 15)
         form = 2 if teens or ones not in range(1, 5) else 0 if ones == 1 else 1
     return _at(args, form)
@@ -172,8 +172,7 @@ def _padright(text: str, args: list[str], page: Page) -> str:
 
 
 def _integer(args: list[str], i: int) -> int | None:
-    text = _at(args, i)
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 10 else None
+    return integer(_at(args, i))
 
 
 @function("#len")

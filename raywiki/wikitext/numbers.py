@@ -17,6 +17,7 @@ class NumberFormat:
 
 
 ENGLISH = NumberFormat()
+MAX_GROUPED = 1000  # digits; Python itself reads no number with more than 4,300
 _COMMA_DECIMAL = (
     "ast az be bg ca cs da de el es et eu fi fr fy gl hr hu hy id is it ka kk ky lt lv mk nb nds nl nn no oc pl pt ro ru"
 )
@@ -24,6 +25,7 @@ _COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
 _SPACE_THOUSANDS = set("be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split())  # noqa: SIM905
 _FOUR_DIGITS_TOGETHER = {"es", "pt", "pl", "bg", "hu", "it", "lv"}  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
 _NUMBER = re.compile(r"([-+−]?)(\d*)(\.\d*)?(?:[eE]([-+−]?\d{1,3}))?")
+_INTEGER = re.compile(r"-?\d{1,9}")
 _IN_TEXT = re.compile(r"\d+(?:\.\d+)?")
 SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
 
@@ -52,6 +54,15 @@ def parse_number(text: str, style: NumberFormat = ENGLISH) -> float | None:
     return float(text.replace(",", "").replace("−", "-"))
 
 
+def integer(text: str) -> int | None:
+    """The whole number that `text` is, of nine digits at most; None: it is none.
+
+    >>> integer("-12"), integer("²"), integer("--5"), integer("9" * 5000)
+    (-12, None, None, None)
+    """
+    return int(text) if _INTEGER.fullmatch(text) else None
+
+
 def plain_number(value: float) -> str:
     """Without needless zeros: `2`, `0.25`."""
     return f"{value:.12g}" if abs(value) < 1e15 else f"{value:.6g}"
@@ -68,7 +79,7 @@ def format_number(number: str, style: NumberFormat = ENGLISH) -> str:
 
 def _format(digits: str, style: NumberFormat) -> str:
     whole, _, decimals = digits.partition(".")
-    if len(whole) >= style.min_digits and (len(whole) == 1 or whole[0] != "0"):
+    if style.min_digits <= len(whole) <= MAX_GROUPED and (len(whole) == 1 or whole[0] != "0"):
         whole = f"{int(whole):,}".replace(",", style.thousands)
     return whole + (style.decimal + decimals if decimals else "")
 

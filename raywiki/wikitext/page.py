@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.sites import Site
 
 PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
@@ -58,6 +59,11 @@ class Template:
         self.page = page
         self._raw = raw
         self._args: dict[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """The name as names are compared: in lower case, without underscores."""
+        return normalise(self.name)
 
     @property
     def args(self) -> dict[str, str]:

@@ -77,6 +77,17 @@ def english_template(*names: str) -> Callable[[Renderer], Renderer]:
     return register
 
 
+def names_in(listing: str) -> list[str]:
+    """The names of a list with commas between them. A name never runs on in the next line.
+
+    >>> names_in("nowrap, small,\\nbig")
+    ['nowrap', 'small', 'big']
+    """
+    *full, last = listing.strip().split("\n")
+    assert all(line.endswith(",") for line in full), f"a name is broken over two lines: {listing}"
+    return [name.strip() for line in full for name in line[:-1].split(",")] + [name.strip() for name in last.split(",")]
+
+
 def changes() -> int:
     """A number that grows with every registration."""
     return _changes
