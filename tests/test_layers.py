@@ -9,13 +9,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MIDDLE = {"dumps", "samplewiki", "wikitext", "curation", "tokens", "training"}
-FOUNDATION = {"", "schema", "files", "corpus"}
+FOUNDATION = {"", "schema", "files", "manifest", "corpus"}
 SHOWN = {"summary", "progress"}
 ALLOWED = {
     "__init__": set(),  # it names modules, and imports them when one is asked for
     "schema": set(),
     "files": set(),
-    "corpus": {"", "schema", "files"},
+    "manifest": {""},
+    "corpus": {"", "schema", "files", "manifest"},
     "scan": FOUNDATION,
     "progress": {""},
     "summary": FOUNDATION,
