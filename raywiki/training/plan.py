@@ -15,7 +15,7 @@ from raywiki.training.config import find_size
 from raywiki.training.options import SegmentOptions, check_options
 from raywiki.training.order import PartTokens, Segment, closing_counters, n_windows
 from raywiki.training.runs import Run, RunConfig
-from raywiki.training.schedule import segment_rate
+from raywiki.training.schedule import learning_rate
 
 SMALLEST_ROUND, LONGEST_ROUND = 1 << 10, 1 << 16  # slots
 SHARE_ERROR = 0.1  # of a part's share, when quotas round it
@@ -78,6 +78,12 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     segment = draft.segment(steps)
     notes = _notes(run, kept, segment)
     return Plan(replace(run, segments=(*kept, segment)), len(kept), on_disk, notes)
+
+
+def segment_rate(segment: Segment, step: int) -> float:
+    """Learning rate of a step of the run that lies in a segment."""
+    index, steps = step - segment.start_step, segment.planned_steps or segment.steps
+    return learning_rate(segment.schedule, index, steps, segment.lr, segment.warmup_steps, segment.lr_from)
 
 
 def chosen_parts(run: Run, there: Sequence[PartTokens], names: Sequence[str] | None = None) -> list[PartTokens]:
