@@ -1,15 +1,19 @@
 """The `raywiki` command: the verbs of the library under the same names.
 
-Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage. Nothing heavy is imported before a
-command runs, so that `--help` answers at once.
+Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage; 3: stopped before the end, what was done
+is saved; 130 and 143: ended by Ctrl-C or SIGTERM. Nothing heavy is imported before a command runs, so that `--help` answers
+at once.
 """
 
 from __future__ import annotations
 
 import json as _json
+import signal
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -257,12 +261,12 @@ def demo(
 
 
 def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
-    """Run a verb and print what it returns; an error becomes one sentence and exit status 1."""
+    """Run a verb, print what it returns and leave with its exit status; an error becomes one sentence and exit status 1."""
     try:
-        result = action()
+        with _sigterm_leaves():
+            result = action()
     except KeyboardInterrupt:
-        print("raywiki: interrupted; run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _leave("interrupted", 128 + signal.SIGINT)
     except Exception as error:
         if debug:
             raise
@@ -272,6 +276,33 @@ def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
         print(f"raywiki: {sentence}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(_json.dumps(result.to_dict(), ensure_ascii=False) if json else result)
+    if status := getattr(result, "exit_status", 0):
+        raise typer.Exit(status)
+
+
+@contextmanager
+def _sigterm_leaves() -> Iterator[None]:
+    """While open, SIGTERM leaves as Ctrl-C does, so that Ray's processes are not left behind."""
+
+    def leave(number: int, frame: object) -> None:
+        _leave("terminated", 128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(what: str, status: int) -> NoReturn:
+    """Say it once and leave, deaf to an impatient second Ctrl-C: while Ray stops, it would print a traceback."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(f"raywiki: {what}; run the same command again to go on", file=sys.stderr)
+    raise SystemExit(status)
 
 
 def main(arguments: list[str] | None = None) -> None:
