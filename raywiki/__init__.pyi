@@ -9,6 +9,7 @@ from .engine.read import read_dump as read_dump
 from .engine.tokens import tokenize as tokenize
 from .engine.train import train as train
 from .local.remove import gc as gc
+from .local.remove import remove as remove
 from .local.sample import sample as sample
 from .local.tokenizer import train_tokenizer as train_tokenizer
 from .report.inspect import inspect_rejects as inspect_rejects

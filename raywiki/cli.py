@@ -50,6 +50,7 @@ CorpusArg = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or URL 
 DumpsArg = Annotated[list[str], typer.Argument(metavar="DUMP...", help="Dump parts: files or URLs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
 
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
@@ -236,17 +237,23 @@ def inspect_templates(
 def gc(
     corpus: CorpusArg,
     min_age: Annotated[float, typer.Option(help="Seconds a file must have been left alone.")] = 3600.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
-    debug: Debug = False,
-) -> None:
+    dry_run: DryRun = False, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
     """Remove what crashes left behind: files that no manifest names."""
     import raywiki as rw
 
-    def lines() -> str:
-        paths = rw.gc(corpus, min_age=min_age, dry_run=dry_run)
-        return "\n".join([*paths, f"{len(paths)} files {'to remove' if dry_run else 'removed'}"])
+    show(lambda: rw.gc(corpus, min_age=min_age, dry_run=dry_run), json, debug)
 
-    show(lines, False, debug)
+
+@app.command()
+def remove(
+    corpus: CorpusArg, parts: Annotated[list[str], typer.Argument(metavar="PART...", help="Ids, as `status` shows them.")],
+    dry_run: DryRun = False, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Take parts out of all tables; says which runs learned from them."""
+    import raywiki as rw
+
+    show(lambda: rw.remove(corpus, parts, dry_run=dry_run), json, debug)
 
 
 @app.command()

@@ -15,6 +15,9 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+# Protocols of stores where one request makes a whole object.
+OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "ocilake", "oci", "tos", "obs", "hf", "memory"}
+
 
 def absolute(path: str) -> str:
     """A path or URL that means the same in every working folder.
@@ -80,8 +83,12 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
 
 
 def publishes_at_close(fs: AbstractFileSystem) -> bool:
-    """Whether a file is seen only when it is closed: in an object store a temporary name would only mean a copy."""
-    return not isinstance(fs, LocalFileSystem) and "hdfs" not in str(fs.protocol)
+    """Whether a file is seen only when it is whole: in an object store a temporary name would only mean a copy.
+
+    Everything else (sftp, smb, ftp, hdfs …) shows a file while it grows, so it is written beside and renamed.
+    """
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+    return not protocols.isdisjoint(OBJECT_STORES)
 
 
 def sync(file: Any) -> None:
@@ -127,8 +134,16 @@ class HashingFile:
 
 
 def _move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
-    if not isinstance(fs, LocalFileSystem):
-        fs.mv(temporary, path)
+    if isinstance(fs, LocalFileSystem):
+        os.replace(temporary, path)
+        sync_folder(os.path.dirname(path))
         return
-    os.replace(temporary, path)
-    sync_folder(os.path.dirname(path))
+    try:
+        fs.mv(temporary, path)
+        if not fs.exists(temporary):
+            return
+    except Exception:  # smb raises an OSError when the name is taken, ftp an error of its own, webhdfs none at all
+        if not (fs.exists(temporary) and fs.exists(path)):
+            raise
+    fs.rm_file(path)  # for a moment there is neither: a part without its manifest, which the next run makes again
+    fs.mv(temporary, path)

@@ -117,13 +117,15 @@ def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -
 
     Raises:
         FileNotFoundError: no corpus there.
+        ValueError: the notes of a part are damaged.
     """
     corpus = Corpus.open(corpus).require()
     total: Counter[str] = Counter()
     examples: dict[str, dict[str, str]] = {}
     for manifest in corpus.manifests("articles").values():
-        total.update(manifest.notes.get("dropped_templates", {}))
-        examples = {**manifest.notes.get("template_examples", {}), **examples}
+        details = corpus.read_details(manifest)
+        total.update(details.get("dropped_templates", {}))
+        examples = {**details.get("template_examples", {}), **examples}
     none = {"article": None, "sentence": None}
     rows = tuple({"template": name, "dropped": count, **(examples.get(name) or none)} for name, count in total.most_common(n))
     return Templates(rows, sum(total.values()))
