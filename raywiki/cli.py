@@ -17,6 +17,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
+
 app = typer.Typer(
     name="raywiki",
     help="Grow a language model on Wikipedia, one dump part at a time.",
@@ -57,13 +59,24 @@ Language = Annotated[str | None, typer.Option(help="Language code; from the dump
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
-MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words.")]
-Rules = Annotated[list[str] | None, typer.Option(help="Quality rules by name; may be given several times.")]
-Fraction = Annotated[float | None, typer.Option(help="Keep this share of articles, by a hash of the page id.")]
+MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words; 0 by default.")]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Quality rule, once for each: {', '.join((*ARTICLE_RULE_NAMES, *RULE_SET_NAMES))}, or one rule of a set, such as"
+        " dup_line_frac; none by default."
+    ),
+]
+Fraction = Annotated[
+    float | None, typer.Option(help="Keep this share of articles, by a hash of the page id; 1 (all) by default.")
+]
 Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of near-duplicates; 0.8 by default.")]
 
 EncodingOpt = Annotated[
-    str | None, typer.Option(metavar="NAME_OR_FILE", help="tiktoken's name, or a tokenizer.json; gpt2 by default.")
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_FILE", help="gpt2, cl100k_base or another of tiktoken's, or a tokenizer.json; gpt2 by default."
+    ),
 ]
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
 

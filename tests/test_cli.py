@@ -37,6 +37,21 @@ def test_a_verb_that_stopped_early_is_status_3(monkeypatch, capsys):
     assert leave(monkeypatch, lambda *_, **__: Stopped(0)) == 0
 
 
+def test_help_lists_what_an_option_takes_and_fits(capsys, monkeypatch):
+    from raywiki.curation.rules import ARTICLE_RULES, RULE_SETS
+
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = {}
+    for verb in ("curate", "tokenize", "extract", "grow"):
+        with pytest.raises(SystemExit):
+            main([verb, "--help"])
+        shown[verb] = capsys.readouterr().out
+        assert max(map(len, shown[verb].splitlines())) <= 100
+    for name in (*ARTICLE_RULES, *RULE_SETS):
+        assert name in shown["curate"]
+    assert "gpt2 by default" in " ".join(shown["tokenize"].split())
+
+
 def test_an_error_leaves_standard_output_to_programs(monkeypatch, capsys):
     def fail(*_, **__):
         raise ValueError("the corpus\n  is odd")
