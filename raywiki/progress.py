@@ -92,11 +92,11 @@ class Progress:
         speed = (self.done - self.skipped) / max(time.monotonic() - self.started, 1e-3)
         digits = 1 if self.total < 100 and self.total % 1 else 0
         shown = [f"{self.done:,.{digits}f} of {self.total:,.{digits}f} {self.unit}"]
-        if self.done < self.total and speed > 0:
+        if self.total - self.done > 1e-6 * self.total and speed > 0:  # a sum of floats may stay a little below
             minutes, seconds = divmod(int((self.total - self.done) / speed), 60)
             shown.append(f"{minutes}:{seconds:02d} left")
         shown += [self.note] if self.note else []
-        shown.append(f"{speed:,.{1 if speed >= 1 else 2}f} {self.unit.split()[0]}/s")
+        shown.append(f"{speed:,.{1 if speed >= 1 else 2}f} {self.unit.split(' of ')[0]}/s")
         return shown + [f"{value:,} {name}" for name, value in self.figures.items()]
 
 

@@ -68,6 +68,13 @@ def test_waiting_at_the_start_says_nothing_about_the_speed(monkeypatch, capsys):
     assert "1.0 MB/s" in capsys.readouterr().err
 
 
+def test_a_sum_of_floats_is_done_in_the_end(capsys):
+    with Progress("tokenize", 0.3, "MB") as bar:
+        for _ in range(3):
+            bar.advance(0.1 - 1e-12)
+    assert "left" not in capsys.readouterr().err
+
+
 def test_the_last_line_of_a_log_is_said_once(monkeypatch, capsys):
     monkeypatch.setattr(progress, "LINE_EVERY", 0)
     with Progress("extract", 20, "MB") as bar:

@@ -41,10 +41,10 @@ def closed_port():
         ("127.0.0.1", ValueError, "write it as host:port"),
         ("a b:1", ValueError, "write it as host:port"),
         ("127.0.0.1:{closed}", ConnectionError, "connection refused"),
-        ("ray://127.0.0.1:{closed}", ConnectionError, "connection refused"),
+        ("ray://127.0.0.1:10001", ValueError, "Ray Data does not run through one"),
         ("127.0.0.1:{silent}", ConnectionError, "no answer"),
         ("nohost.invalid:6379", ConnectionError, "no Ray answers"),
-        ("ray://nohost.invalid:10001", ConnectionError, "no Ray answers"),
+        ("ray://nohost:10001", ValueError, "RAY_ADDRESS=auto"),
     ],
 )
 def test_an_address_without_ray_is_a_sentence_within_seconds(address, kind, fragment, closed_port, silent_port):
