@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from raywiki.engine.address import check_address
-from raywiki.engine.resources import Resources, fits
+from raywiki.engine.resources import Resources, cpus_for_worker, fits
 from raywiki.progress import say
 
 Item = TypeVar("Item")
@@ -144,6 +144,18 @@ def require(bundle: Resources, count: int = 1) -> None:
     if not _is_autoscaling():
         raise ValueError(f"{problem}; ask for less, or add a node (`ray start --address=…`)")
     print(f"raywiki: {problem}; waiting for the cluster's autoscaler to add one", file=sys.stderr, flush=True)
+
+
+def worker_cpus(workers: int, gpus: float = 0) -> int:
+    """The most CPUs that each of so many workers, with so many GPUs each, can have at once.
+
+    Raises:
+        ValueError: the nodes have no room for them, and there is no autoscaler.
+    """
+    cpus = cpus_for_worker(nodes(), workers, gpus)
+    if not cpus:
+        require({"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1}, workers)
+    return max(1, cpus)
 
 
 def _is_autoscaling() -> bool:

@@ -16,6 +16,7 @@ import pytest
 
 from raywiki.engine import cluster
 from raywiki.engine.address import check_address
+from raywiki.engine.resources import fits
 
 FIXED = "import sys; from raywiki.engine.address import check_address as check; check(sys.argv[1])"
 
@@ -101,6 +102,32 @@ def test_the_command_says_it_in_one_line(command, tmp_path, sample_parts, closed
 def test_what_no_node_has_is_a_sentence(ray_session):
     with pytest.raises(ValueError, match="no node of the Ray cluster has 64 CPUs: its node has 2 CPUs"):
         list(cluster.run(len, ["a"], num_cpus=64))
+
+
+def test_workers_share_the_cpus_of_the_nodes(ray_session):
+    assert [cluster.worker_cpus(workers) for workers in (1, 2)] == [2, 1]
+    with pytest.raises(ValueError, match="has room for 2 times 1 CPU, not for 3: its node has 2 CPUs"):
+        cluster.worker_cpus(3)
+    with pytest.raises(ValueError, match="no node of the Ray cluster has 1 CPU and 1 GPU: its node has 2 CPUs and 0 GPUs"):
+        cluster.worker_cpus(1, gpus=1)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "bundle", "count", "problem"),
+    [
+        ([{"CPU": 8.0}] * 3, {"CPU": 8}, 3, None),
+        ([{"CPU": 8.0}] * 3, {"CPU": 24}, 1, "no node of the Ray cluster has 24 CPUs: the biggest of its 3 nodes has 8 CPUs"),
+        ([{"CPU": 8.0}] * 3, {"CPU": 5}, 4, "the Ray cluster has room for 3 times 5 CPUs, not for 4: the biggest of its 3"),
+        ([{"CPU": 64.0}, {"CPU": 4.0, "GPU": 1.0}], {"CPU": 8, "GPU": 1}, 1, "the biggest of its 2 nodes has 4 CPUs and 1 GPU"),
+        ([{"memory": 1.0}], {"CPU": 1}, 1, "no node of the Ray cluster has 1 CPU: its node has 0 CPUs"),
+        ([{"CPU": 2.0}], {"CPU": 0.5}, 4, None),
+        ([], {"CPU": 1}, 1, "the Ray cluster has no node"),
+    ],
+)
+def test_what_fits_on_nodes(nodes, bundle, count, problem):
+    found = fits(nodes, bundle, count)
+    assert (found is None) == (problem is None)
+    assert problem is None or problem in found
 
 
 def test_a_cluster_without_cpus_is_a_sentence(sample_parts, tmp_path):
