@@ -1,20 +1,25 @@
 """The `raywiki` command: the verbs of the library under the same names.
 
-Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage. Nothing heavy is imported before a
-command runs, so that `--help` answers at once.
+Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage; 3: stopped before the end, what was done
+is saved; 130 and 143: ended by Ctrl-C or SIGTERM. Nothing heavy is imported before a command runs, so that `--help` answers
+at once.
 """
 
 from __future__ import annotations
 
 import inspect
 import json as _json
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
 from raywiki.training.options import TrainOptions, option_help
 
 app = typer.Typer(
@@ -57,13 +62,24 @@ Language = Annotated[str | None, typer.Option(help="Language code; from the dump
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
-MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words.")]
-Rules = Annotated[list[str] | None, typer.Option(help="Quality rules by name; may be given several times.")]
-Fraction = Annotated[float | None, typer.Option(help="Keep this share of articles, by a hash of the page id.")]
+MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words; 0 by default.")]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Quality rule, once for each: {', '.join((*ARTICLE_RULE_NAMES, *RULE_SET_NAMES))}, or one rule of a set, such as"
+        " dup_line_frac; none by default."
+    ),
+]
+Fraction = Annotated[
+    float | None, typer.Option(help="Keep this share of articles, by a hash of the page id; 1 (all) by default.")
+]
 Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of near-duplicates; 0.8 by default.")]
 
 EncodingOpt = Annotated[
-    str | None, typer.Option(metavar="NAME_OR_FILE", help="tiktoken's name, or a tokenizer.json; gpt2 by default.")
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_FILE", help="gpt2, cl100k_base or another of tiktoken's, or a tokenizer.json; gpt2 by default."
+    ),
 ]
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
 
@@ -270,12 +286,12 @@ def demo(
 
 
 def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
-    """Run a verb and print what it returns; an error becomes one sentence and exit status 1."""
+    """Run a verb, print what it returns and leave with its exit status; an error becomes one sentence and exit status 1."""
     try:
-        result = action()
+        with _sigterm_leaves():
+            result = action()
     except KeyboardInterrupt:
-        print("raywiki: interrupted; run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _leave("interrupted", 128 + signal.SIGINT)
     except Exception as error:
         if debug:
             raise
@@ -285,6 +301,33 @@ def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
         print(f"raywiki: {sentence}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(_json.dumps(result.to_dict(), ensure_ascii=False) if json else result)
+    if status := getattr(result, "exit_status", 0):
+        raise typer.Exit(status)
+
+
+@contextmanager
+def _sigterm_leaves() -> Iterator[None]:
+    """While open, SIGTERM leaves as Ctrl-C does, so that Ray's processes are not left behind."""
+
+    def leave(number: int, frame: object) -> None:
+        _leave("terminated", 128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(what: str, status: int) -> NoReturn:
+    """Say it once and leave, deaf to an impatient second Ctrl-C: while Ray stops, it would print a traceback."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(f"raywiki: {what}; run the same command again to go on", file=sys.stderr)
+    raise SystemExit(status)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,9 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         return {**asdict(self), "committed": list(self.committed)}
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def __str__(self) -> str:
         did = f"{plural(len(self.committed), 'part')} committed" if self.committed else "nothing to do, all is committed"
@@ -160,3 +164,12 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}"
     return str(value)
+
+
+def as_html(summary: object) -> str:
+    """What a notebook cell shows of a summary: the same table as `print`. A class takes it as its `_repr_html_`.
+
+    >>> as_html("a < b")
+    '<pre style="line-height: 1.3">a &lt; b</pre>'
+    """
+    return f'<pre style="line-height: 1.3">{html.escape(str(summary), quote=False)}</pre>'

@@ -10,7 +10,7 @@ from typing import Any
 
 from raywiki.corpus import Corpus, Tables
 from raywiki.manifest import MANIFEST, part_folder, part_order, tokens_table
-from raywiki.summary import plural, sentences, some_parts, table
+from raywiki.summary import as_html, plural, sentences, some_parts, table
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class GcSummary:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         lines = [*self.paths, f"{plural(len(self.paths), 'file')} {'to remove' if self.dry_run else 'removed'}"]
@@ -116,6 +118,8 @@ class RemoveSummary:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         did = f"{plural(len(self.parts), 'part')} {'would be removed' if self.dry_run else 'removed'}"

@@ -12,7 +12,7 @@ import polars as pl
 
 from raywiki.corpus import Corpus
 from raywiki.scan import scan_articles, scan_decisions
-from raywiki.summary import plural, table
+from raywiki.summary import as_html, plural, table
 
 HEAD = 200  # characters of a text that are shown
 
@@ -26,6 +26,8 @@ class Rejects:
 
     def to_dict(self) -> dict[str, Any]:
         return {"total": self.total, "rows": self.rows}
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         lines = [f"{plural(self.total, 'article')} rejected, {len(self.rows)} shown"]
@@ -86,6 +88,8 @@ class Templates:
 
     def to_dict(self) -> dict[str, Any]:
         return {"total": self.total, "rows": self.rows}
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         shown = [

@@ -11,7 +11,7 @@ from typing import Any
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.manifest import part_order, tokens_table
-from raywiki.summary import articles_notes, articles_warnings, sentences, table, wikis_notes
+from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table, wikis_notes
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Status:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         lines = [f"corpus at {self.corpus}", *("  " + line for line in table(self.parts) or ["no part is committed"])]
