@@ -369,7 +369,8 @@ class Tables:
 
 def articles_gone(corpus: Corpus, part: str, tables: Iterable[str]) -> str:
     """What is wrong with a part that is left in these tables without its articles, and what to do."""
+    made = ", ".join(f"{name.rpartition('=')[2]} tokens" if "=" in name else name for name in tables)
     return (
-        f"the articles of part {part} are gone, though {', '.join(tables)} made from them are there: "
+        f"the articles of part {part} are gone, but what was made from them is there ({made}): "
         f"extract the part again, or take it out with `raywiki remove {corpus.url} {part}`"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from made_corpus import ENCODING, TOKENS, commit, count_reads, make_corpus, make
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.files import file_sha256
-from raywiki.manifest import MANIFEST, TABLES, tokens_table
+from raywiki.manifest import MANIFEST, TABLES, Shard, tokens_table
 
 N_PARTS = 27
 
@@ -193,7 +194,10 @@ def test_texts_that_differ_from_their_sha1_are_a_note_and_no_problem(small):
     (small / old.folder / MANIFEST).write_text(json.dumps(body))
     status = rw.status(small)
     assert status.problems == ()
-    assert any("655 pages differs from the SHA-1" in note and 'filter(pl.col("sha1_ok"))' in note for note in status.notes)
+    assert any(
+        "655 pages of part" in note and "differs from the SHA-1" in note and 'filter(pl.col("sha1_ok"))' in note
+        for note in status.notes
+    )
     assert any("only stripped" in note for note in status.notes)
 
 
@@ -310,3 +314,47 @@ def test_curate_says_before_the_work_which_runs_it_cuts_off(small, capsys, monke
 
 def test_table_names_are_in_the_order_in_which_they_are_made(small):
     assert Corpus(small).tables().names() == [*TABLES, tokens_table(ENCODING)]
+
+
+def test_a_refresh_reads_only_what_is_new(small, monkeypatch):
+    tables = Corpus(small).tables()
+    assert len(tables["articles"]) == 3
+    commit(Corpus(small), "articles", "p9", {}, tables["articles"][part_ids(1)[0]].counts, {})
+    reads = count_reads(monkeypatch)
+    assert len(tables.refresh("articles")) == 4
+    assert [path.split("/")[-2] for path in reads.elements()] == ["part=p9"]
+
+
+def test_seconds_are_those_of_the_part_alone(small, monkeypatch):
+    """Whatever parts are made beside it in the same call."""
+    from raywiki.engine import tokens
+
+    first, second, _ = part_ids(3)
+    for part in (first, second):
+        shutil.rmtree(small / tokens_table(ENCODING) / f"part={part}")
+    took = {first: 20.0, second: 3.0}
+
+    def run(_, items):
+        for i, (part, index) in enumerate(items):
+            content = b"encoded"
+            Corpus(small).put(str(small / part.folder / "s.parquet"), content)
+            shard = Shard("s.parquet", 10, len(content), "")
+            yield i, tokens._Encoded(shard, Counter(TOKENS), took[part.articles.part])
+
+    monkeypatch.setattr(tokens, "run", run)
+    assert rw.tokenize(small).committed == (first, second)
+    made = Corpus(small).manifests(tokens_table(ENCODING))
+    assert {part: made[part].seconds for part in took} == took
+
+
+@pytest.mark.parametrize("command", [["gc"], ["remove", "--dry-run", part_ids(1)[0]], ["status"]])
+def test_the_commands_print_lines_or_json(command, small, capsys):
+    from raywiki.cli import main
+
+    verb, *rest = command
+    for more in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main([verb, str(small), *rest, *more])
+        assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[-1])["corpus"] == str(small)

@@ -112,9 +112,9 @@ def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> l
     ratios = {each.part: each.counts["characters"] / each.counts["tokens"] for each in done if each.counts["tokens"]}
     few = [part for part, ratio in ratios.items() if ratio < FEW_CHARACTERS]
     if published and few:
-        tokens = sum(each.counts["tokens"] for each in done if each.part in few)
+        characters, tokens = (sum(each.counts[name] for each in done if each.part in few) for name in ("characters", "tokens"))
         notes.append(
-            f"{published} makes a token of every {min(ratios[part] for part in few):.1f} characters in {some_parts(few)} "
+            f"{published} makes a token of every {characters / tokens:.1f} characters in {some_parts(few)} "
             f"({tokens:,} tokens), English has 4 to 5: it was made for another language. One of your own takes fewer: "
             f"`raywiki tokenizer train {corpus.url} --to FILE`, then `raywiki tokenize {corpus.url} --encoding FILE`"
         )
