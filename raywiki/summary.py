@@ -66,8 +66,8 @@ def articles_notes(manifests: Collection[Manifest], every: Iterable[Manifest]) -
     if parts:
         notes.append(
             f"the text of {plural(sum(mismatches.values()), 'page')} of {some_parts(parts)} differs from the SHA-1 that the "
-            "dump gives for it, as is known of old dumps whose text was re-encoded after the SHA-1 was taken; it is kept (column "
-            'sha1_ok). To leave it out: rw.scan_articles(…).filter(pl.col("sha1_ok"))'
+            "dump gives for it, as is known of old dumps whose text was re-encoded after the SHA-1 was taken; it is kept "
+            '(column sha1_ok). To leave it out: rw.scan_articles(…).filter(pl.col("sha1_ok"))'
         )
     return notes
 
