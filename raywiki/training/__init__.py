@@ -1,12 +1,13 @@
 """Training a GPT on token shards, one segment after another. Knows torch and no cluster.
 
     shards → cache.open_cache   → the tokens of a part as one flat array
-    runs.plan_segment           → what to train next: a segment of a run (runs/<run>/segments.json)
-    loop.train_segment          → trains it, on one process or several; checkpoints, metrics.jsonl
+    options.TrainOptions        → what a user asks
+    plan.plan_segment           → what to train next, a function of run, parts and request
+    loop.train_segment          → publishes the plan (runs/<run>/segments.json) and trains it, on one process or several
     order, schedule             → data order and learning rate, pure functions of (segment, step)
     sampling.load_model, sampling.generate → text from a checkpoint
 
-Only `model`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
+Only `classic`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
 """
 
 from __future__ import annotations

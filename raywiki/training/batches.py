@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from raywiki.training.model import IGNORED
+from raywiki.training.classic import IGNORED
 from raywiki.training.order import Samples
 
 

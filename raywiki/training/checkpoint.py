@@ -15,9 +15,8 @@ import json
 import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,15 @@ ABOUT, LATEST, FORMAT = "checkpoint.json", "LATEST", 1
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One whole checkpoint: its folder, the number of steps done, and the content of its `checkpoint.json`."""
+    """One whole checkpoint: its folder, the number of steps done, and the content of its `checkpoint.json`.
+
+    `passed_over` are the names of newer ones that are damaged or incomplete.
+    """
 
     folder: Path
     step: int
     about: dict[str, Any]
+    passed_over: tuple[str, ...] = ()
 
 
 def save_checkpoint(
@@ -80,19 +83,19 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
         folder: the run's `checkpoints` folder.
         verify: compare the digest of every file; otherwise only its size.
     """
-    latest = _read_latest(folder)
+    latest, passed_over = _read_latest(folder), list[str]()
     names = sorted((path.name for path in folder.glob("step_*")), reverse=True)
     for name in [latest, *(name for name in names if name != latest)] if latest else names:
         found = _read(folder / name, verify)
         if found is not None:
-            return found
-        warnings.warn(f"{folder / name} is damaged or incomplete: going on from the one before it", stacklevel=2)
+            return replace(found, passed_over=tuple(passed_over))
+        passed_over.append(name)
     return None
 
 
 def latest_step(folder: Path) -> int:
     """Steps done according to the run's newest checkpoint; 0 when there is none."""
-    found = find_checkpoint(folder, verify=False)
+    found = find_checkpoint(folder)
     return found.step if found else 0
 
 

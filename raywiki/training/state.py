@@ -17,7 +17,8 @@ from raywiki.training.cache import TokenCache
 from raywiki.training.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
 from raywiki.training.config import find_recipe
 from raywiki.training.order import Segment, order_digest
-from raywiki.training.runs import CHECKPOINTS, Plan
+from raywiki.training.plan import Plan
+from raywiki.training.runs import CHECKPOINTS
 from raywiki.training.workers import Workers
 
 MODEL, OPTIMIZER = "model.pt", "optimizer.pt"
@@ -35,6 +36,7 @@ class Training:
     wrapped: Any  # the same weights, their gradients averaged over the workers: what is trained
     optimizer: torch.optim.Optimizer
     step: int
+    notes: tuple[str, ...] = ()  # what whoever reads the result should know
 
     @property
     def segment(self) -> Segment:
@@ -69,7 +71,8 @@ def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compil
     if found is not None:
         load_state(found, model, optimizer, workers.device)
     trained: Any = torch.compile(model) if compile else model
-    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, found.step if found else 0)
+    step, notes = (found.step, _passed_over(found)) if found else (0, ())
+    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, step, notes)
 
 
 def find_for(plan: Plan) -> Checkpoint | None:
@@ -95,6 +98,13 @@ def find_for(plan: Plan) -> Checkpoint | None:
             "changed, or this raywiki orders data otherwise; restore the one or the other"
         )
     return found
+
+
+def _passed_over(found: Checkpoint) -> tuple[str, ...]:
+    if not found.passed_over:
+        return ()
+    names = ", ".join(found.passed_over)
+    return (f"{names} was damaged or incomplete: the steps after step {found.step:,} were done again",)
 
 
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:

@@ -3,11 +3,12 @@
 clean.py       one page: `clean_wikitext`, and the order of the passes
 table.py       a table of pages: `pages_to_articles`
 protect.py     comments, references, <nowiki>, <math>, code
-expand.py      templates, innermost first; functions.py: {{#if:}} and its kin; registry.py: `@template`
-templates/     the renderers, by subject
+expand.py      templates, innermost first; functions.py: {{#if:}} and its kin
+templates/     the renderers, by subject; registry.py: `@template` registers one, lookup.py finds it
+page.py        what the passes share of a page, and what a renderer sees of a template
 links.py  tables.py  tags.py  entities.py  layout.py  tidy.py     the other passes
 sites.py       what is local about a wiki; numbers.py, calendar.py: how it writes numbers and dates
-data/          names, aliases and units as readable text
+data/          names, aliases and units as readable text; bundled.py reads them
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 
+from raywiki.wikitext.numbers import integer
+
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
@@ -77,8 +79,9 @@ def _month_numbers() -> dict[str, int]:
 def month_number(text: str) -> int | None:
     """1 to 12 for a number or a month's name in a large language; else None."""
     text = text.strip().lower().rstrip(".")
-    if text.isdigit():
-        return int(text) if 1 <= int(text) <= 12 else None
+    number = integer(text)
+    if number is not None:
+        return number if 1 <= number <= 12 else None
     return _month_numbers().get(text)
 
 
@@ -121,7 +124,7 @@ def parse_date(text: str) -> datetime | None:
         r"(\w+) (\d{1,2}),? (\d{3,4})", text
     )
     if match:
-        day, month = (match[1], match[2]) if match[1].isdigit() else (match[2], match[1])
+        day, month = (match[1], match[2]) if match[1].isdecimal() else (match[2], match[1])
         number = month_number(month)
         return _moment(int(match[3]), number, int(day)) if number else None
     return None

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.entities import decode, plain_blanks
 from raywiki.wikitext.expand import expand
 from raywiki.wikitext.layout import layout, mark_text
 from raywiki.wikitext.links import links, plain_links
-from raywiki.wikitext.page import Page
+from raywiki.wikitext.page import PIPE, Page
 from raywiki.wikitext.protect import protect
-from raywiki.wikitext.registry import PIPE, normalise
 from raywiki.wikitext.sites import redirect, site, words
 from raywiki.wikitext.tables import drop_tables, markdown_tables
 from raywiki.wikitext.tags import BREAK, NOTHING, conversion, drop_nothing, magic_words, quotes, tags

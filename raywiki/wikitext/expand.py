@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 
 from raywiki.wikitext.functions import call
-from raywiki.wikitext.page import Page, holds
-from raywiki.wikitext.registry import Template
+from raywiki.wikitext.lookup import renderers
+from raywiki.wikitext.page import Page, Template, holds
 from raywiki.wikitext.tags import NOTHING
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
@@ -28,7 +28,7 @@ def expand(text: str, page: Page) -> str:
     """`text` with its templates rendered or, when nothing is known about them, counted in `page.dropped` and left out."""
     if "{{{" in text:
         text = _PARAMETER.sub(_default, text)
-    renderers = page.site.renderers
+    known = renderers(page.site.language)
     dropped = page.dropped
 
     def render(match: re.Match[str]) -> str:
@@ -36,7 +36,7 @@ def expand(text: str, page: Page) -> str:
         if ":" in head:
             value = _function(head, rest, bar, page)
         else:
-            renderer = renderers[head]
+            renderer = known[head]
             value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
         if value is None:
             if not bar and _SET.search(head):
@@ -69,7 +69,7 @@ def _function(head: str, rest: str, bar: str, page: Page) -> str | None:
 
 
 def _template(head: str, rest: str, bar: str, page: Page) -> str | None:
-    renderer = page.site.renderers[head]
+    renderer = renderers(page.site.language)[head]
     return renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
 
 

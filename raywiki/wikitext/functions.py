@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from raywiki.wikitext.arithmetic import evaluate
-from raywiki.wikitext.numbers import format_number, parse_number, plain_number
+from raywiki.wikitext.calendar import format_time, parse_date
+from raywiki.wikitext.numbers import format_number, integer, parse_number, plain_number
+from raywiki.wikitext.page import Page
 
-if TYPE_CHECKING:
-    from raywiki.wikitext.page import Page
-
-Function = Callable[[str, "list[str]", "Page"], "str | None"]
+Function = Callable[[str, list[str], Page], "str | None"]
 _FUNCTIONS: dict[str, Function] = {}
 MAX_REPLACED = 100_000  # characters that `#replace` may make of a text
 # Behaviour of the page, sort keys and such: they show nothing.
@@ -147,7 +145,7 @@ def _formatnum(number: str, args: list[str], page: Page) -> str:
 @function("plural")
 def _plural(number: str, args: list[str], page: Page) -> str:
     form = 0 if number == "1" else len(args) - 1
-    if len(args) == 3 and number.isdigit() and page.site.language in ("uk", "ru", "be"):
+    if len(args) == 3 and number.isdecimal() and page.site.language in ("uk", "ru", "be"):
         ones, teens = int(number) % 10, int(number) % 100 in range(11, 15)
         form = 2 if teens or ones not in range(1, 5) else 0 if ones == 1 else 1
     return _at(args, form)
@@ -174,8 +172,7 @@ def _padright(text: str, args: list[str], page: Page) -> str:
 
 
 def _integer(args: list[str], i: int) -> int | None:
-    text = _at(args, i)
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 10 else None
+    return integer(_at(args, i))
 
 
 @function("#len")
@@ -247,8 +244,6 @@ def _same(text: str, args: list[str], page: Page) -> str:
 
 @function("#time", "#timel")
 def _time(layout: str, args: list[str], page: Page) -> str | None:
-    from raywiki.wikitext.calendar import format_time, parse_date
-
     moment = parse_date(args[0]) if args and args[0].strip() else page.now
     return None if moment is None else format_time(layout, moment, page.site.language)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from raywiki.wikitext.bundled import normalise, table
 from raywiki.wikitext.page import Page, holds
-from raywiki.wikitext.registry import normalise
-from raywiki.wikitext.sites import table, words
+from raywiki.wikitext.sites import words
 from raywiki.wikitext.tags import NOTHING
 
 # [[target|label]] and [[target]] without a colon in the target: nine of ten. What the groups hold is what is shown.

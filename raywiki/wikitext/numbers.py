@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from math import floor, log10
 
-from raywiki.wikitext.sites import NumberFormat
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """Marks between thousands and before decimals, and the fewest digits that are grouped."""
+
+    thousands: str = ","
+    decimal: str = "."
+    min_digits: int = 4
+
 
 ENGLISH = NumberFormat()
+MAX_GROUPED = 1000  # digits; Python itself reads no number with more than 4,300
+_COMMA_DECIMAL = (
+    "ast az be bg ca cs da de el es et eu fi fr fy gl hr hu hy id is it ka kk ky lt lv mk nb nds nl nn no oc pl pt ro ru"
+)
+_COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
+_SPACE_THOUSANDS = set("be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split())  # noqa: SIM905
+_FOUR_DIGITS_TOGETHER = {"es", "pt", "pl", "bg", "hu", "it", "lv"}  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
 _NUMBER = re.compile(r"([-+−]?)(\d*)(\.\d*)?(?:[eE]([-+−]?\d{1,3}))?")
+_INTEGER = re.compile(r"-?\d{1,9}")
 _IN_TEXT = re.compile(r"\d+(?:\.\d+)?")
 SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁽⁾ⁿ")
+
+
+def number_format(language: str) -> NumberFormat:
+    """How numbers look in a language. Source: Unicode CLDR (marks, minimumGroupingDigits)."""
+    base = language.split("-")[0]
+    if base not in _COMMA_DECIMAL.split():
+        return NumberFormat()
+    thousands = " " if base in _SPACE_THOUSANDS else "."
+    return NumberFormat(thousands, ",", 5 if base in _FOUR_DIGITS_TOGETHER else 4)
 
 
 def parse_number(text: str, style: NumberFormat = ENGLISH) -> float | None:
@@ -26,6 +52,15 @@ def parse_number(text: str, style: NumberFormat = ENGLISH) -> float | None:
     if not match or not (match[2] or (match[3] and len(match[3]) > 1)):
         return None
     return float(text.replace(",", "").replace("−", "-"))
+
+
+def integer(text: str) -> int | None:
+    """The whole number that `text` is, of nine digits at most; None: it is none.
+
+    >>> integer("-12"), integer("²"), integer("--5"), integer("9" * 5000)
+    (-12, None, None, None)
+    """
+    return int(text) if _INTEGER.fullmatch(text) else None
 
 
 def plain_number(value: float) -> str:
@@ -44,7 +79,7 @@ def format_number(number: str, style: NumberFormat = ENGLISH) -> str:
 
 def _format(digits: str, style: NumberFormat) -> str:
     whole, _, decimals = digits.partition(".")
-    if len(whole) >= style.min_digits and (len(whole) == 1 or whole[0] != "0"):
+    if style.min_digits <= len(whole) <= MAX_GROUPED and (len(whole) == 1 or whole[0] != "0"):
         whole = f"{int(whole):,}".replace(",", style.thousands)
     return whole + (style.decimal + decimals if decimals else "")
 

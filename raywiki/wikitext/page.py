@@ -1,12 +1,17 @@
-"""What the passes over one page share: where it stands, what was asked for, and what has been found so far."""
+"""What the passes over one page share: where it stands, what was asked for, what was found; and what a renderer sees."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.sites import Site
+
+PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
+_LINK = re.compile(r"\[\[[^\[\]]*+\]\]|-\{[^{}]*+\}-")
 
 
 def holds(text: str, mark: str) -> bool:
@@ -37,3 +42,76 @@ class Page:
     def now(self) -> datetime:
         """The time that `{{CURRENTYEAR}}` and the like mean: when the page was last edited, else today."""
         return self.timestamp or datetime.now(UTC)
+
+
+class Template:
+    """One use of a template: `{{name|first|second|key=value}}`, its arguments expanded already.
+
+    Attributes:
+        name: as written, without white space around it.
+        page: the page it stands on.
+    """
+
+    __slots__ = ("_args", "_raw", "name", "page")
+
+    def __init__(self, name: str, raw: str | None, page: Page) -> None:
+        self.name = name
+        self.page = page
+        self._raw = raw
+        self._args: dict[str, str] | None = None
+
+    @property
+    def key(self) -> str:
+        """The name as names are compared: in lower case, without underscores."""
+        return normalise(self.name)
+
+    @property
+    def args(self) -> dict[str, str]:
+        """Arguments by name; the unnamed are "1", "2", … White space around them is removed."""
+        if self._args is None:
+            self._args = {} if self._raw is None else parse_arguments(self._raw)
+        return self._args
+
+    @property
+    def language(self) -> str:
+        """Language code of the wiki."""
+        return self.page.site.language
+
+    def __getitem__(self, key: int | str) -> str:
+        """The argument of this name or position; "" when it is missing or empty."""
+        return self.args.get(str(key), "")
+
+    def first(self, *keys: int | str) -> str:
+        """The first of these arguments that is not empty, or ""."""
+        for key in keys:
+            value = self.args.get(str(key))
+            if value:
+                return value
+        return ""
+
+    def positional(self) -> list[str]:
+        """Unnamed (or numbered) arguments from 1 up to the first that is missing."""
+        values: list[str] = []
+        while (value := self.args.get(str(len(values) + 1))) is not None:
+            values.append(value)
+        return values
+
+
+def parse_arguments(raw: str) -> dict[str, str]:
+    """Arguments by name, the unnamed by position; a bar inside a link separates none.
+
+    >>> parse_arguments("a| b = c |[[d|e]]")["b"]
+    'c'
+    """
+    if "[[" in raw or "-{" in raw:
+        raw = _LINK.sub(lambda match: match[0].replace("|", PIPE), raw)
+    args: dict[str, str] = {}
+    position = 0
+    for piece in raw.split("|"):
+        key, equals, value = piece.partition("=")
+        if equals:
+            args[key.strip()] = value.strip()
+        else:
+            position += 1
+            args[str(position)] = piece.strip()
+    return args

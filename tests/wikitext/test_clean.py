@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -99,6 +101,26 @@ def test_own_renderer_wins_and_may_be_local():
         registry._RENDERERS.pop(("xx", "convert"))
     with pytest.raises(ValueError, match="name"):
         template()
+
+
+def test_what_is_registered_late_counts_at_once():
+    assert clean_wikitext("{{seen before|x}}").dropped_templates == {"seen before": 1}
+    try:
+        template("seen before")(lambda t: t[1])
+        assert clean_wikitext("{{seen before|x}}").text == "x"
+    finally:
+        registry._RENDERERS.pop(("", "seen before"))
+
+
+def test_own_renderer_stays_when_the_built_in_ones_are_loaded_after_it():
+    code = """if True:
+        import sys
+        from raywiki.wikitext import template
+        template("convert", "script/*")(lambda t: "mine")
+        assert "raywiki.wikitext.templates.units" not in sys.modules
+        from raywiki.wikitext import clean_wikitext
+        print(clean_wikitext("{{convert|5|km}} {{script/Greek|x}}").text)"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "mine mine\n"
 
 
 def test_a_failing_page_keeps_its_text():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from raywiki.wikitext.registry import Template, english_template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import english_template, template
 from raywiki.wikitext.templates.names import country_name
 
 # What stands before the symbol: the English Wikipedia's "Ticker symbol templates".
@@ -24,7 +25,7 @@ _EXCHANGES = {
 @english_template(*_EXCHANGES)
 def stock_symbol(t: Template) -> str | None:
     """`{{NYSE|IBM}}` → NYSE: IBM."""
-    return f"{_EXCHANGES[' '.join(t.name.lower().split())]}: {t[1]}" if t[1] else None
+    return f"{_EXCHANGES[t.key]}: {t[1]}" if t[1] else None
 
 
 @english_template("jct", "road", "roadlink")
@@ -42,7 +43,7 @@ def _pairs(args: list[str]) -> list[tuple[str, str]]:
 
 @english_template("rws", "stn", "stnlnk", "stnlink", "rail station", "metrosta", "lnl", "lul stations", "ltostn", "mrt station")
 def station_name(t: Template) -> str | None:
-    return t.first(3, 1) if t.name.lower() in ("stn", "stnlnk", "stnlink") else t[1] or None
+    return t.first(3, 1) if t.key in ("stn", "stnlnk", "stnlink") else t[1] or None
 
 
 @english_template("station", "sta", "station link")
@@ -56,7 +57,7 @@ def station(t: Template) -> str | None:
           "american football year", "mls year", "cricket year", "vfl year")  # fmt: skip
 def season(t: Template) -> str | None:
     """The year as it stands; of sports that play over New Year both: `{{nbay|2006}}` → 2006–07."""
-    if t.name.lower() in ("nbay", "nba year", "nhly", "nhl year") and re.fullmatch(r"\d{4}", t[1]) and t[2] != "start":
+    if t.key in ("nbay", "nba year", "nhly", "nhl year") and re.fullmatch(r"\d{4}", t[1]) and t[2] != "start":
         following = int(t[1]) + 1
         return str(following) if t[2] == "end" else f"{t[1]}–{following % 100:02}"
     return t[1] or None
@@ -93,7 +94,7 @@ def code_point(t: Template) -> str | None:
 
 @english_template("patent", "us patent application", "european patent")
 def patent(t: Template) -> str | None:
-    country, number = (t[1], t[2]) if t.name.lower() == "patent" else ("US", t[1])
+    country, number = (t[1], t[2]) if t.key == "patent" else ("US", t[1])
     return f"{country} patent {number}" if number else None
 
 
@@ -150,4 +151,4 @@ def spelled_number(t: Template) -> str | None:
 def table_cell(t: Template) -> str:
     """Cells with a colour of their own, in tables that are kept: `{{yes}}` → Yes, `{{won|Best film}}` → Best film."""
     words = {"nom": "Nominated", "n/a": "N/A", "na": "N/A", "dunno": "?", "tba": "TBA", "tbd": "TBD"}
-    return t.first(1, "text") or words.get(t.name.lower(), t.name.strip().capitalize())
+    return t.first(1, "text") or words.get(t.key, t.name.strip().capitalize())

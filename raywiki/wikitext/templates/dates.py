@@ -7,7 +7,9 @@ import re
 from datetime import datetime
 
 from raywiki.wikitext.calendar import format_date, month_number, parse_date
-from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.numbers import integer
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 _YES = ("y", "yes", "1", "true")
 
@@ -27,11 +29,12 @@ def _date(t: Template, parts: list[str]) -> str | None:
 
 
 def _years(start: list[str], end: datetime | None) -> int | None:
-    if end is None or not start or not start[0].isdigit():
+    year = integer(start[0]) if start else None
+    if end is None or year is None:
         return None
     month = month_number(start[1]) or 1 if len(start) > 1 else 1
-    day = int(start[2]) if len(start) > 2 and start[2].isdigit() else 1
-    return end.year - int(start[0]) - ((end.month, end.day) < (month, day))
+    day = integer(start[2]) or 1 if len(start) > 2 else 1
+    return end.year - year - ((end.month, end.day) < (month, day))
 
 
 _AGED = {
@@ -59,7 +62,7 @@ def date(t: Template) -> str | None:
     args = t.positional()
     if not args:
         return None
-    if not args[0].isdigit():  # {{birth-date|7 January 1990}}, or words
+    if not args[0].isdecimal():  # {{birth-date|7 January 1990}}, or words
         return args[0] or None
     return _date(t, args) or args[0]
 
@@ -72,7 +75,7 @@ def free_date(t: Template) -> str | None:
         return _date(t, args)
     if len(args) >= 3 and re.fullmatch(r"\d{1,2}(?:er)?", args[0]):
         return format_date(args[2], args[1], args[0].removesuffix("er"), t.language)
-    if len(args) == 1 or (len(args) > 1 and not args[1].isdigit()):
+    if len(args) == 1 or (len(args) > 1 and not args[1].isdecimal()):
         moment = parse_date(args[0])
         return format_date(str(moment.year), str(moment.month), str(moment.day), t.language) if moment else " ".join(args[:3])
     return " ".join(args) or None
@@ -85,7 +88,7 @@ def date_and_age(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
     if not args:
         return None
-    if not args[0].isdigit():
+    if not args[0].isdecimal():
         moment = parse_date(args[0])
         return args[0] + (
             _aged(
@@ -97,7 +100,7 @@ def date_and_age(t: Template) -> str | None:
             else ""
         )
     shown = _date(t, args)
-    if shown is None or "start" in t.name.lower() or "end" in t.name.lower():
+    if shown is None or "start" in t.key or "end" in t.key:
         return shown
     return shown + _aged(t, _years(args, t.page.now), _AGE)
 
@@ -114,16 +117,13 @@ def death_date_and_age(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
     if not args:
         return None
-    if not args[0].isdigit():
+    if not args[0].isdecimal():
         return args[0]
-    if "year" in t.name.lower():
-        return args[0] + _aged(
-            t,
-            int(args[0]) - int(args[1]) if len(args) > 1 and args[1].isdigit() else None,
-            _AGED,
-        )
-    died = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*(args[:3] if len(args) > 2 else ["1", "1", "1"])))
-    return (_date(t, args[:3]) or "") + _aged(t, _years(args[3:6], died), _AGED)
+    if "year" in t.key:
+        died, born = integer(args[0]), integer(args[1]) if len(args) > 1 else None
+        return args[0] + _aged(t, None if died is None or born is None else died - born, _AGED)
+    day = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*(args[:3] if len(args) > 2 else ["1", "1", "1"])))
+    return (_date(t, args[:3]) or "") + _aged(t, _years(args[3:6], day), _AGED)
 
 
 @template(
@@ -140,8 +140,9 @@ def death_date_and_age(t: Template) -> str | None:
 )
 def age(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
-    if "ago" in t.name.lower() or t.name.lower() == "ya":
-        return str(t.page.now.year - int(args[0])) if args and args[0].isdigit() else None
+    if "ago" in t.key or t.key == "ya":
+        years = integer(args[0]) if args else None
+        return None if years is None else str(t.page.now.year - years)
     end = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*args[3:6])) if len(args) > 5 else t.page.now
     years = _years(args[:3], end)
     return None if years is None else str(years)
@@ -158,7 +159,7 @@ def exact_age(t: Template) -> str | None:
     if end < start:
         return None
     months = 12 * (end.year - start.year) + end.month - start.month - (end.day < start.day)
-    name, words = t.name.lower(), {"vi": ("{} năm", "{} tháng", "{} ngày")}.get(t.language)
+    name, words = t.key, {"vi": ("{} năm", "{} tháng", "{} ngày")}.get(t.language)
     has_months = "month" in name or name == "aymd"
     since = _plus_months(start, months if has_months else months // 12 * 12)
     shown: list[str] = []
@@ -206,7 +207,7 @@ def as_of(t: Template) -> str | None:
 
 def _date_of(t: Template, args: list[str]) -> str:
     year, month, day = ([*args[:3], "", ""])[:3]
-    if not year.isdigit():
+    if not year.isdecimal():
         return " ".join(args)
     us = t["df"].lower() in ("us", "mdy", "mdy-all")
     return format_date(year, month, day, t.language, month_first=us)
@@ -282,7 +283,7 @@ def old_style(t: Template) -> str | None:
     """`{{OldStyleDate|February 2|1905|January 20}}` → February 2 [O.S. January 20] 1905."""
     args = t.positional()
     if len(args) >= 3 and t.language in ("uk", "ru") and re.fullmatch(r"\d{1,2}", args[0]):
-        old = f"{args[3]} {args[1]}" if len(args) > 3 and args[3].isdigit() else args[3] if len(args) > 3 else ""
+        old = f"{args[3]} {args[1]}" if len(args) > 3 and args[3].isdecimal() else args[3] if len(args) > 3 else ""
         mark = {"uk": "за ст. ст.", "ru": "по ст. ст."}[t.language]
         return " ".join(
             filter(
@@ -303,7 +304,7 @@ def old_new_date(t: Template) -> str | None:
     if not month_number(month):
         return " ".join(filter(None, (day, month, year))) or None
     new = format_date("", month, day, t.language)
-    if not old_day.isdigit():
+    if not old_day.isdecimal():
         return f"{new} {year}".strip()
     if old_month and month_number(old_month):
         return f"{format_date('', old_month, old_day, t.language)} ({new}) {year}".strip()
@@ -323,7 +324,7 @@ _EPOCH = {
 
 @template(*_EPOCH)
 def epoch(t: Template) -> str:
-    return f"{t[1]} {_EPOCH.get(t.name.lower(), 'av. J.-C.')}".strip()
+    return f"{t[1]} {_EPOCH.get(t.key, 'av. J.-C.')}".strip()
 
 
 @template("start and end dates", "daterange", "date range")
@@ -344,7 +345,7 @@ def duration(t: Template) -> str | None:
 def month_name(t: Template) -> str | None:
     number = month_number(t[1])
     shown = format_date("", str(number), "", t.language) if number else None
-    return shown[:3] if shown and "abbrev" in t.name.lower() else shown
+    return shown[:3] if shown and "abbrev" in t.key else shown
 
 
 @template("currentyear", "currentmonth", "currentmonthname", "currentday", "currentday2", "currentisoyear",
@@ -353,7 +354,7 @@ def month_name(t: Template) -> str | None:
           "revisionday")  # fmt: skip
 def current(t: Template) -> str | None:
     """`{{CURRENTYEAR}}` and its kin: at the time when the page was last edited."""
-    now, name = t.page.now, t.name.lower()
+    now, name = t.page.now, t.key
     if name.endswith("year"):
         return str(now.year)
     if "monthname" in name:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from raywiki.wikitext.numbers import format_number
-from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.quantities import english_ordinal
 
 _CENTURY = {
@@ -33,7 +34,7 @@ def century(t: Template) -> str | None:
         return None
     if t.language in _CENTURY:
         return _CENTURY[t.language].format(english_ordinal(args[0]) if "century" in _CENTURY[t.language] else args[0])
-    name = t.name.lower().strip()
+    name = t.key
     before = " av. J.-C." if name.startswith("-s") else ""
     if name.startswith("sp") and len(args) >= 4:
         first, middle, second = _ordinal(args[0]), args[2], _ordinal(args[3])
@@ -92,7 +93,7 @@ def unite(t: Template) -> str | None:
     "ordinal fr",
 )
 def ordinal(t: Template) -> str | None:
-    name = t.name.lower().strip()
+    name = t.key
     return t[1] + _ENDINGS.get(name, name)
 
 

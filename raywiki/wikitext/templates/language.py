@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import table
+from raywiki.wikitext.bundled import table
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 _ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
     "uk": dict(pair.split("=") for pair in (  # noqa: SIM905
@@ -57,7 +58,7 @@ def lang_x(t: Template) -> str | None:
     args = t.positional()
     if code == "langx":
         code, args = (args[0], args[1:]) if args else ("", [])
-    plain = code[-1:].isdigit()  # `{{lang-el2}}`: the same without the language's name
+    plain = code[-1:].isdecimal()  # `{{lang-el2}}`: the same without the language's name
     code = {
         "rus": "ru",
         "gr": "el",
@@ -93,7 +94,7 @@ def lang_x(t: Template) -> str | None:
           "mk", "be", "eu", "gl", "eo", "ga")), "lang icon", "languageicon", "in lang", "language icon")  # fmt: skip
 def language_mark(t: Template) -> str | None:
     """The mark behind a source in another language: (in French)."""
-    name = t.name.lower()
+    name = t.key
     codes = (
         t.positional()
         if name in ("lang icon", "languageicon", "in lang", "language icon")
@@ -131,7 +132,7 @@ for _language in ("vi", "el", "fr", "it", "es", "pt"):
 
 def _german(t: Template) -> str | None:
     """German `{{frS|text}}` → französisch text."""
-    code = t.name.lower().removesuffix("s")
+    code = t.key.removesuffix("s")
     name = language_name(code, "de")
     return f"{name[:1].lower()}{name[1:]} {t[1]}".strip() if t[1] else None
 
@@ -172,7 +173,7 @@ def transliteration(t: Template) -> str | None:
 )
 def nihongo(t: Template) -> str | None:
     """`{{nihongo|English|漢字|romaji|extra}}` → English (漢字, romaji, extra)."""
-    name = t.name.lower()
+    name = t.key
     english, kanji, romaji = t[1], t[2], t.first(3, "romaji", "rōmaji")
     extra = t.first(4, "extra")
     if name == "nihongo2":
@@ -256,7 +257,7 @@ def literally(t: Template) -> str | None:
     if not t[1]:
         return None
     meanings = " or ".join(f"'{value}'" for value in t.positional() if value)
-    return meanings if t.name.lower() == "gloss" else f"{_WORDS.get(t.language, _WORDS['en'])[1]}{meanings}"
+    return meanings if t.key == "gloss" else f"{_WORDS.get(t.language, _WORDS['en'])[1]}{meanings}"
 
 
 _NO_SOUND = {
@@ -325,7 +326,7 @@ def ipa_segments(t: Template) -> str | None:
     "ipa notice",
 )
 def ipa(t: Template) -> str | None:
-    name = t.name.lower()
+    name = t.key
     text = t[1]
     if name in ("ipa", "ipa-text", "api", "afi") and t[2] and re.fullmatch(r"[a-z]{2,3}(-[A-Za-z]+)*", text):
         text = f"[{t[2].strip('[]/')}]"

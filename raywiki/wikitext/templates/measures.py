@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.numbers import ENGLISH, format_number, parse_number, round_half_up
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import NumberFormat
+from raywiki.wikitext.numbers import ENGLISH, NumberFormat, format_number, parse_number, round_half_up
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.unit_table import unit
 from raywiki.wikitext.templates.units import convert
 
@@ -18,7 +18,7 @@ def pop_density(t: Template) -> str | None:
     first, second = unit(t[3] or "km2"), unit(t[4]) if t[4] else None
     if people is None or not area or first is None:
         return None
-    decimals = int(t["prec"]) if t["prec"].lstrip("-").isdigit() else 0
+    decimals = int(t["prec"]) if t["prec"].lstrip("-").isdecimal() else 0
     density = people / area
     style = t.page.site.numbers
     text = f"{format_number(round_half_up(density, decimals), style)}/{first.symbol}"
@@ -51,7 +51,7 @@ def measured(t: Template) -> str | None:
 )
 def track_gauge(t: Template) -> str | None:
     """`{{track gauge|1435mm}}` → 1,435 mm (4 ft 8+1⁄2 in) on most wikis; the value as given stays first."""
-    match = re.fullmatch(r"([\d.,]+) *(mm|cm|m|in)?", t[1])
+    match = re.fullmatch(r"(\d[\d,]{0,8}(?:\.\d{1,6})?) *(mm|cm|m|in)?", t[1])
     if not match:
         return t[1] or None
     millimetres = float(match[1].replace(",", "")) * {"mm": 1, "cm": 10, "m": 1000, "in": 25.4, None: 1}[match[2]]
@@ -78,7 +78,7 @@ _imperial_gauges = {1435: "4 ft 8 1⁄2 in", 1520: "4 ft 11 27⁄32 in", 1524: "
     "f to c",
 )
 def convert_by_name(t: Template) -> str | None:
-    source, _, target = t.name.lower().replace("_", " ").partition(" to ")
+    source, _, target = t.key.partition(" to ")
     fixed = {"c": "C", "f": "F"}
     raw = f"{t[1]}|{fixed.get(source, source)}|{fixed.get(target, target)}|{t['precision']}"
     return convert(Template("convert", raw, t.page))

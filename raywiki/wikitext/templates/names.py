@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import table
+from raywiki.wikitext.bundled import table
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 
 @template(
@@ -21,7 +22,7 @@ from raywiki.wikitext.sites import table
 )
 def page_name(t: Template) -> str | None:
     title = t.page.title
-    return re.sub(r"\s*\([^()]*\)$", "", title) if t.name.lower() == "pagename base" else title or None
+    return re.sub(r"\s*\([^()]*\)$", "", title) if t.key == "pagename base" else title or None
 
 
 _SITE_NAMES = {
@@ -62,12 +63,12 @@ def interlanguage(t: Template) -> str | None:
     if shown and len(shown) > 1:
         return shown
     args = t.positional()
-    if t.language in ("uk", "ru") and t.name.lower() not in (
+    if t.language in ("uk", "ru") and t.key not in (
         "ill",
         "interlanguage link",
     ):
         return (args[1] if len(args) > 1 and args[1] else args[0] if args else "") or t.first("є", "треба", "текст") or None
-    if t.name.lower() in ("redwd", "wdl", "ill-wd", "qid link"):
+    if t.key in ("redwd", "wdl", "ill-wd", "qid link"):
         filled = [value for value in args if value and not re.fullmatch(r"Q\d+", value)]
         return filled[-1] if filled else None
     if (
@@ -77,9 +78,9 @@ def interlanguage(t: Template) -> str | None:
         and not re.fullmatch(r"[a-z]{2,3}", args[1])
     ):
         return (args[2] if len(args) > 2 and args[2] else args[1]) or None
-    if t.name.lower() in ("tsl",) and len(args) > 2:
+    if t.key in ("tsl",) and len(args) > 2:
         return (args[3] if len(args) > 3 and args[3] else args[2]) or None
-    if t.name.lower() in ("le", "link-en") or t.name.lower().startswith("link-"):
+    if t.key in ("le", "link-en") or t.key.startswith("link-"):
         return (args[2] if len(args) > 2 and args[2] else args[0] if args else "") or None
     return args[0] if args and args[0] else None
 
@@ -113,7 +114,7 @@ def section_link(t: Template) -> str | None:
 def flag(t: Template) -> str | None:
     """A country by name or code, as the wiki's language calls it."""
     value = t.first("name", 1) if t.positional() or t["name"] else t.name.strip()
-    if "athlete" in t.name.lower() or "medalist" in t.name.lower():
+    if "athlete" in t.key or "medalist" in t.key:
         country = country_name(t[2], t.language)
         return f"{t[1]} ({country})" if country else t[1] or None
     return country_name(value, t.language) or None
@@ -137,7 +138,7 @@ _PREFIXED = "uss hms ss ms mv rms hmas hmcs hmnzs ins sms usns rfa ps mts mt hmt
 def ship(t: Template) -> str | None:
     """`{{USS|Hornet|CV-12|6}}` → USS Hornet; the last argument says what is shown: 2 the name, 3 the number, 6 prefix and name."""  # noqa: E501
     args = t.positional()
-    if t.name.strip().lower() in ("ship", "warship"):
+    if t.key in ("ship", "warship"):
         prefix, *args = args or [""]
     else:
         prefix = t.name.strip()
@@ -179,7 +180,7 @@ _IDENTIFIERS = {
 
 @template(*_IDENTIFIERS)
 def identifier(t: Template) -> str | None:
-    words = _IDENTIFIERS[" ".join(t.name.replace("_", " ").lower().split())]
+    words = _IDENTIFIERS[t.key]
     return words.format(t[1]).strip() if t[1] or "{}" not in words else None
 
 
@@ -202,7 +203,7 @@ def url(t: Template) -> str | None:
     label = t.first(2, "name", "title", "label")
     if label:
         return label
-    if "off" in t.name.lower() or "trang" in t.name.lower():
+    if "off" in t.key or "trang" in t.key:
         return {
             "vi": "Trang web chính thức",
             "uk": "Офіційний сайт",
@@ -233,7 +234,7 @@ def bible(t: Template) -> str | None:
     args = [value for value in t.positional() if value]
     if not args:
         return None
-    if args[0].isdigit() and len(args) > 1:
+    if args[0].isdecimal() and len(args) > 1:
         args = [f"{args[0]} {args[1]}", *args[2:]]
     return " ".join(args[:2])
 
@@ -288,7 +289,7 @@ def dental(t: Template) -> str | None:
     "xref",
 )
 def cross_reference(t: Template) -> str | None:
-    return t[1] or {"see below": "(see below)", "see above": "(see above)"}.get(t.name.lower())
+    return t[1] or {"see below": "(see below)", "see above": "(see above)"}.get(t.key)
 
 
 @template("sortname", "sort name")
@@ -339,4 +340,4 @@ def notation(t: Template) -> str | None:
     "extinct",
 )
 def taxon(t: Template) -> str | None:
-    return {"linnaeus": "Linnaeus", "extinct": "†", "lut": ""}.get(t.name.lower()) or t[1] or None
+    return {"linnaeus": "Linnaeus", "extinct": "†", "lut": ""}.get(t.key) or t[1] or None

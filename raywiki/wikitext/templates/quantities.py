@@ -11,7 +11,8 @@ from raywiki.wikitext.numbers import (
     round_half_up,
     superscript,
 )
-from raywiki.wikitext.registry import Template, template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 
 
 def _number(t: Template, text: str) -> str:
@@ -27,7 +28,7 @@ def _minus(text: str) -> str:
           "numsort", "decimals", "format number", "fnum", "fn", "fmtn",
           "formatnumber", "число", "number format", "форматне число", "comma", "commas", "format num", "fmn")  # fmt: skip
 def number(t: Template) -> str | None:
-    unit = f" {t[2]}" if t[2] and t.name.lower() in ("nombre", "nb") else ""
+    unit = f" {t[2]}" if t[2] and t.key in ("nombre", "nb") else ""
     return _minus(_number(t, t[1])) + unit if t[1] else None
 
 
@@ -68,7 +69,7 @@ def _unit(unit: str) -> str:
 @template("e", "e2", "times ten", "sn")
 def times_power(t: Template) -> str | None:
     power = t[1].replace("–", "-").replace("−", "-")
-    if t.name.strip().lower() == "sn" and t[2]:
+    if t.key == "sn" and t[2]:
         return f"{t[1]}×10<sup>{t[2]}</sup>"
     return f"×10{superscript(power)}" if re.fullmatch(r"[-+]?\d+", power) else f"×10<sup>{t[1]}</sup>" if t[1] else None
 
@@ -133,7 +134,7 @@ def percentage(t: Template) -> str | None:
     part, whole = parse_number(t[1]), parse_number(t[2])
     if part is None or not whole:
         return f"{t[1]}%" if t[1] else None
-    places = int(t[3]) if t[3].isdigit() else 0
+    places = int(t[3]) if t[3].isdecimal() else 0
     return format_number(round_half_up(abs(100 * part / whole), min(places, 9)), t.page.site.numbers) + "%"
 
 
@@ -169,7 +170,7 @@ def change(t: Template) -> str:
         "steady": "",
         "nochange": "",
     }
-    return sign.get(t.name.lower(), "▼") + t[1]
+    return sign.get(t.key, "▼") + t[1]
 
 
 _MONEY = {
@@ -186,7 +187,7 @@ _MONEY = {
 
 @template(*_MONEY)
 def money(t: Template) -> str:
-    sign = _MONEY[" ".join(t.name.lower().split())]
+    sign = _MONEY[t.key]
     return sign + _number(t, t[1]) if t[1] else sign.strip()
 
 
@@ -204,7 +205,7 @@ def chem(t: Template) -> str | None:
         charge = re.fullmatch(r"(\d*)([+\-−–])", piece)
         if charge and (i or charge[1]):
             text += superscript(charge[1] + charge[2].replace("–", "-"))
-        elif piece.isdigit() and not text and i + 1 < len(pieces):
+        elif piece.isdecimal() and not text and i + 1 < len(pieces):
             text += superscript(piece)
         else:
             text += piece
@@ -231,7 +232,7 @@ _ELEMENTS = {
 
 @template(*(name for name in _ELEMENTS if name not in ("lead", "water", "gold", "silver", "mercury", "iron")))
 def element(t: Template) -> str | None:
-    return _ELEMENTS[t.name.lower()] + t[1]
+    return _ELEMENTS[t.key] + t[1]
 
 
 @template(
@@ -247,7 +248,7 @@ def element(t: Template) -> str | None:
 )
 def coord(t: Template) -> str:
     """Degrees as shown; those that stand beside the title show nothing in the text."""
-    if ("inline" not in t["display"] and "title" in t["display"]) or t["display"] == "t" or "title" in t.name.lower():
+    if ("inline" not in t["display"] and "title" in t["display"]) or t["display"] == "t" or "title" in t.key:
         return ""
     args = t.positional()
     for size in (4, 3, 2):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from raywiki.wikitext.numbers import superscript
-from raywiki.wikitext.registry import Template, english_template
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import english_template
 
 _BODIES = {
     "solar mass": "M☉", "solar masses": "M☉", "solar radius": "R☉", "solar luminosity": "L☉", "earth mass": "M🜨",
@@ -17,7 +18,7 @@ _BODIES = {
 @english_template(*_BODIES)
 def body(t: Template) -> str:
     """`{{solar mass|5}}` → 5 M☉."""
-    return f"{t[1]} {_BODIES[' '.join(t.name.lower().split())]}".strip()
+    return f"{t[1]} {_BODIES[t.key]}".strip()
 
 
 @english_template("ra", "hms2", "right ascension")
@@ -47,7 +48,7 @@ def ages_ago(t: Template) -> str | None:
     years = "–".join(filter(None, t.positional()[:2]))
     unit = {"mya": "million years ago", "mya2": "million years ago", "bya": "billion years ago", "gya": "billion years ago",
             "kya": "thousand years ago", "annum": "a"}  # fmt: skip
-    name = t.name.lower()
+    name = t.key
     return f"{years} {unit.get(name, name.capitalize())}" if years else None
 
 
@@ -77,7 +78,7 @@ def nuclide(t: Template) -> str | None:
 
 @english_template("subatomic particle", "subatomicparticle", "physicsparticle")
 def particle(t: Template) -> str | None:
-    if t.name.lower() == "physicsparticle":
+    if t.key == "physicsparticle":
         return t[1] + superscript(t["TR"]) + t["BR"] if t[1] else None
     return t.first("link", 1) or None
 
@@ -92,7 +93,7 @@ _BRACKETS = {
 @english_template(*_BRACKETS)
 def bracketed(t: Template) -> str | None:
     """`{{floor|x}}` → ⌊x⌋. Braces and bars would be markup again, so they are kept as they are."""
-    marks = _BRACKETS[t.name.lower()]
+    marks = _BRACKETS[t.key]
     if len(marks) == 1:
         return marks
     if not t[1]:
@@ -114,5 +115,5 @@ def decorated(t: Template) -> str | None:
 
 @english_template("half", "1/2", "1/3", "2/3", "1/4", "3/4", "1/8")
 def common_fraction(t: Template) -> str:
-    name = t.name.strip().lower()
+    name = t.key
     return "1⁄2" if name == "half" else re.sub("/", "⁄", name)

@@ -4,53 +4,42 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.registry import PIPE, Template, template
+from raywiki.wikitext.page import PIPE, Template
+from raywiki.wikitext.registry import names_in, template
 
 _SHOWS_FIRST = """
 nowrap, nobr, nobreak, nwr, nowiki2, small, smaller, big, bigger, large, larger, huge, resize, font size, strong, em,
-emphasis, bold, italic,
-nobold, noitalic, nobold, noital, normal, normalsize, strikethrough, strike, underline, u, overset,
-smallcaps, sc, sc1, sc2,
-smallcaps all, sm, caps, allcaps, uppercase, lowercase, mono, monospace, tt, kbd, samp, var, mvar, varserif, math,
-mathcal,
-tooltip, abbr, abbrv, abbreviation, hover title, popup, explain, abbrlink, vanchor, visible anchor, anchored, vanc,
-unicode, iast, polytonic, nastaliq, nq, naskh, gbk, runic, coptic, hebr, arabic, arab, aramaic, greek,
-syriac,
-cyrl, cyr, he, sinhala, ipa symbol, pie, pua, music symbol, music2, okinawan, not a typo, notatypo, proper name,
-sic2, as written,
-not typo, chemical formula, ce, center, centre, middot list, align center, right, left, indented, block indent, indent
-text, sub text,
-highlight, hl, hilite, mark, marker, nonfree, plain text, plain, text, noprint, screen reader-only, no auto, displayed,
-key, keypress, button, keycap, kbd2, tag2, ruby-ja, ruby base, visible, first word, title-line,
-hidden text, okay, yes2, no2, won, nom, nowrapx, no wrap, nws, no break, wj text, avoid wrap, nobreak text,
-small caps, petit, blue, red, green, gray, grey, black, white, orange, purple, cn-text, ltr, rtl, rtl-para,
-rtl para, ltr para,
-lang-none, fontcolor2, bgcolor text, graymute, gray text, bible text, cite text, fs interlinear, en-s, sup-text,
-transcl, section text,
-wikt-lang text, label, flatlist text, initials, date text, incise, souligner, color text, sortname
-text, tts,
-нл, число словами, к, вимова, стиль, виділення, моно, жирний, курсив, старослов'янська, церковнослов'янською, шрифт,
-ё, у,
-longitem, midsize, box, border, boxed, usurped, param, aut, ipasym, annotated link, anli, pdflink, căn giữa, nobel icon,
-nowrap span, wj, no bold, normal font, raise text, ruby base only, sans-serif, serif, monospaced, bdo text, lang text, hanja,
-рік у театрі, рік у кіно, рік у музиці, рік у літературі, рік у науці, рік, рік у спорті
+emphasis, bold, italic, nobold, noitalic, noital, normal, normalsize, strikethrough, strike, underline, u, overset,
+smallcaps, sc, sc1, sc2, smallcaps all, sm, caps, allcaps, uppercase, lowercase, mono, monospace, tt, kbd, samp, var,
+mvar, varserif, math, mathcal, tooltip, abbr, abbrv, abbreviation, hover title, popup, explain, abbrlink, vanchor,
+visible anchor, anchored, vanc, unicode, iast, polytonic, nastaliq, nq, naskh, gbk, runic, coptic, hebr, arabic, arab,
+aramaic, greek, syriac, cyrl, cyr, he, sinhala, ipa symbol, pie, pua, music symbol, music2, okinawan, not a typo,
+notatypo, proper name, sic2, as written, not typo, chemical formula, ce, center, centre, middot list, align center,
+right, left, indented, block indent, indent text, sub text, highlight, hl, hilite, mark, marker, nonfree, plain text,
+plain, text, noprint, screen reader-only, no auto, displayed, key, keypress, button, keycap, kbd2, tag2, ruby-ja,
+ruby base, visible, first word, title-line, hidden text, okay, yes2, no2, won, nom, nowrapx, no wrap, nws, no break,
+wj text, avoid wrap, nobreak text, small caps, petit, blue, red, green, gray, grey, black, white, orange, purple,
+cn-text, ltr, rtl, rtl-para, rtl para, ltr para, lang-none, fontcolor2, bgcolor text, graymute, gray text, bible text,
+cite text, fs interlinear, en-s, sup-text, transcl, section text, wikt-lang text, label, flatlist text, initials,
+date text, incise, souligner, color text, sortname text, tts, нл, число словами, к, вимова, стиль, виділення, моно,
+жирний, курсив, старослов'янська, церковнослов'янською, шрифт, ё, у, longitem, midsize, box, border, boxed, usurped,
+param, aut, ipasym, annotated link, anli, pdflink, căn giữa, nobel icon, nowrap span, wj, no bold, normal font,
+raise text, ruby base only, sans-serif, serif, monospaced, bdo text, lang text, hanja, рік у театрі, рік у кіно,
+рік у музиці, рік у літературі, рік у науці, рік, рік у спорті
 """
 _SHOWS_SECOND = """
-script, lower, raise, bdo, font-size, text-size,
-lang, langi, langr, rtl-lang, ltr-lang, lang2, lang3, wikt-lang, color, colour, colorlink, color link, font color,
-fontcolor, font colour,
-colored text, bg, bgcolor, background color, background colour, highlight color, legend, legend0, legend inline,
-legend2, legend-line,
-legend-col, font, font2, ruby-zh, listen link, script2, size, fs, fontsize, style text, text color, linktext
-color,
-h:title, htitle, wiktlang, transl2, colored link, coloured link, styled text, align, float box, letter-spacing, h title
+script, lower, raise, bdo, font-size, text-size, lang, langi, langr, rtl-lang, ltr-lang, lang2, lang3, wikt-lang, color,
+colour, colorlink, color link, font color, fontcolor, font colour, colored text, bg, bgcolor, background color,
+background colour, highlight color, legend, legend0, legend inline, legend2, legend-line, legend-col, font, font2,
+ruby-zh, listen link, script2, size, fs, fontsize, style text, text color, linktext color, h:title, htitle, wiktlang,
+transl2, colored link, coloured link, styled text, align, float box, letter-spacing, h title
 """
 _CONSTANTS = {
     "'": "'", "’": "’", "'s": "'s", "-'": "-'", "' \"": "' \"", "\" '": "\" '", "'\"": "'\"", "\"'": "\"'",
     "-\"": "-\"", "'-": "'",
     "' '": "' '", "\" \"": "\" \"", "-?": "?", "\"": "\"",
-    "ndash": "–", "en dash": "–", "–": "–", "snd": " – ", "snds": " – ", "spnd": " – ", "spaced ndash": " – ",
-    "spaced en dash": " – ",
+    "ndash": "–", "en dash": "–", "halbgeviertstrich": "–", "–": "–", "snd": " – ", "snds": " – ", "spnd": " – ",
+    "spaced ndash": " – ", "spaced en dash": " – ",
     "sndash": " – ", "spndash": " – ", "nbsndns": " – ", "nbsnd": " – ", "mdash": "—", "em dash": "—", "—": "—",
     "mdashb": " — ",
     "spaced mdash": " — ", "spaced em dash": " — ", "spmd": " — ", "smd": " — ", "dash": " – ", "nbhyph": "-",
@@ -64,7 +53,7 @@ _CONSTANTS = {
     "\\": " / ", "/": " / ", "slash": " / ", "pipe": "|", "asterisk": "*", "dagger": "†", "double dagger": "‡",
     "ddagger": "‡", "number sign": "#",
     "sharp": "♯", "flat": "♭", "natural": "♮", "degree": "°", "deg": "°", "градус цельсія": "°C", "градус": "°",
-    "celsius": "°C", "multiply": "×", "times": "×", "x": "×",
+    "celsius": "°C", "multiply": "×", "times": "×", "fois": "×", "x": "×",
     "minus": "−", "plus": "+", "±": "±", "plusminus": "±", "infinity": "∞", "pi": "π", "euro": "€", "gbp symbol": "£",
     "=": "\x05", "equals": "\x05",
     "!": PIPE, "!!": PIPE * 2, "(": "{", ")": "}", "(!": "{" + PIPE, "!)": PIPE + "}", "!-": PIPE + "-",
@@ -77,7 +66,7 @@ _CONSTANTS = {
     "smile": "🙂", "numero": "№",
     "ohm": "Ω", "micro": "μ", "permil": "‰", "square root": "√", "male": "♂", "female": "♀", "registered": "®",
     "trademark": "™", "eqm": " = ",
-    "ce era": "CE", "ad": "AD", "circled times": "⊗", "indent": "", "paragraph": "\n\n", "pb ": "\n\n",
+    "ce era": "CE", "ad": "AD", "circled times": "⊗", "indent": "", "paragraph": "\n\n", "pb": "\n\n",
     "paragraph break": "\n\n", "br": "<br>", "break": "<br>",
     "nr": "<br>", "crlf": "<br>", "н": "н.", "нар": "нар.", "пом": "пом.", "с": "с.", "н.": "н.", "х.": "Х.",
     "к.": "К.", "м.": "М.", "о.": "О.", "л.": "Л.", "спб": "СПб.", "спб.": "СПб.", "л": "Л.",
@@ -87,33 +76,29 @@ _CONSTANTS = {
 # Templates that show nothing, or only a picture, an anchor, or a mark of their own.
 _SHOWS_NOTHING = """
 anchor, anchors, clear, clr, -, clear left, clear right, clearleft, clearright, flagicon, flag icon, flagdeco,
-flagcountry icon, fi, icon, file icon,
-color box, colorbox, colour box, colorsample, legend color, toc, toc limit, toc left, toc right, tocleft, tocright,
-compact toc, compacttoc,
-portal, portal-inline, portal bar, sister project links, commons, commons category, commonscat, wikiquote, wiktionary,
-wikisource, wikivoyage, wikinews,
-wikibooks, wikispecies, sisterlinks, div col, div col end, div col start, colbegin, colend, col-begin, col-end, col-
-break, col-start, columns-list start, refbegin, refend, col-2, col-3,
-col div end, end div col, col begin, col end, colbreak, multicol, multicol-break, multicol-end, end, s-start, s-end,
-italic title, italictitle, displaytitle,
-lowercase title, defaultsort, use dmy dates, use mdy dates, use british english, use american english, short
-description, pp, pp-semi, pp-move, pp-protected, pp-vandalism,
-good article, featured article, authority control, coord missing, noteta, no footnotes, void, null, ifpages, hidden
-begin, hidden end, spoken wikipedia, dts hidden, nts hidden,
-hs, ntsh, dtsh, sort hidden, hidden sort key, sortkey, dagger ref, stack begin, stack end, stack, clear top, hide in
-print, do not archive, cc-notice, loop, party color cell, composition bar, party shading, ієрогліф, ιερο
+flagcountry icon, fi, icon, file icon, color box, colorbox, colour box, colorsample, legend color, toc, toc limit,
+toc left, toc right, tocleft, tocright, compact toc, compacttoc, portal, portal-inline, portal bar,
+sister project links, commons, commons category, commonscat, wikiquote, wiktionary, wikisource, wikivoyage, wikinews,
+wikibooks, wikispecies, sisterlinks, div col, div col end, div col start, colbegin, colend, col-begin, col-end,
+col-break, col-start, columns-list start, refbegin, refend, col-2, col-3, col div end, end div col, col begin, col end,
+colbreak, multicol, multicol-break, multicol-end, end, s-start, s-end, italic title, italictitle, displaytitle,
+lowercase title, defaultsort, use dmy dates, use mdy dates, use british english, use american english,
+short description, pp, pp-semi, pp-move, pp-protected, pp-vandalism, good article, featured article, authority control,
+coord missing, noteta, no footnotes, void, null, ifpages, hidden begin, hidden end, spoken wikipedia, dts hidden,
+nts hidden, hs, ntsh, dtsh, sort hidden, hidden sort key, sortkey, dagger ref, stack begin, stack end, stack, clear top,
+hide in print, do not archive, cc-notice, loop, party color cell, composition bar, party shading, ієрогліф, ιερο
 """
 
 
 _PICTURE_SIZE = re.compile(r"\d+(?:px)?")
 
 
-@template(*_SHOWS_FIRST.replace("\n", " ").split(","))
+@template(*names_in(_SHOWS_FIRST))
 def shows_first(t: Template) -> str | None:
     return t.first(1, "text", "content", 2) or (None if t.args else "")
 
 
-@template(*_SHOWS_SECOND.replace("\n", " ").split(","), "script/*", "lang/*")
+@template(*names_in(_SHOWS_SECOND), "script/*", "lang/*")
 def shows_last(t: Template) -> str | None:
     """The text behind a language, colour or script; it is the last of the unnamed arguments that holds something."""
     if t["text"] or t["content"]:
@@ -124,7 +109,7 @@ def shows_last(t: Template) -> str | None:
 
 @template(*_CONSTANTS)
 def constant(t: Template) -> str:
-    name = " ".join(t.name.replace("_", " ").lower().split())
+    name = t.key
     return t[1] if t[1] and name in ("mdash", "ndash", "dash", "о.", "s") else _CONSTANTS[name]
 
 
@@ -134,7 +119,7 @@ def thin_space(t: Template) -> str:
     return " ".join(t.positional()) or " "
 
 
-@template(*_SHOWS_NOTHING.replace("\n", " ").split(","))
+@template(*names_in(_SHOWS_NOTHING))
 def shows_nothing(t: Template) -> str:
     return ""
 
@@ -204,7 +189,7 @@ def sic(t: Template) -> str:
 )
 def code(t: Template) -> str | None:
     text = t.first("code", 1)
-    if t.name.lower() == "para":
+    if t.key == "para":
         text = f"{PIPE}{t[1]}={t[2]}"
     return f"`{text}`" if text else None
 
@@ -225,7 +210,7 @@ def key_press(t: Template) -> str | None:
     "nowrap list",
 )
 def inline_list(t: Template) -> str | None:
-    joint = ", " if "c" in t.name.lower()[:5] and "s" in t.name.lower() else " · "
+    joint = ", " if "c" in t.key[:5] and "s" in t.key else " · "
     return joint.join(filter(None, t.positional())) or None
 
 
@@ -234,7 +219,7 @@ def inline_list(t: Template) -> str | None:
           "collapsible list", "clist", "flowlist", "blist", "numbered list")  # fmt: skip
 def block_list(t: Template) -> str | None:
     items = [item for item in t.positional() if item]
-    mark = "#" if t.name.lower() in ("ordered list", "olist", "numbered list") else "*"
+    mark = "#" if t.key in ("ordered list", "olist", "numbered list") else "*"
     return "\n" + "\n".join(f"{mark} {item}" for item in items) + "\n" if items else None
 
 
@@ -242,7 +227,7 @@ def block_list(t: Template) -> str | None:
           "columns list", "colist", "div flex row", "block center", "block right",
           "multi-column", "refbegin list", "hidden", "hidden list", "collapse", "scroll box", "columns", "tree list")  # fmt: skip  # noqa: E501
 def container(t: Template) -> str | None:
-    text = t.first("1", "content", "text", "col1") if t.name.lower() not in ("hidden", "hidden list") else t.first(2, "content")
+    text = t.first("1", "content", "text", "col1") if t.key not in ("hidden", "hidden list") else t.first(2, "content")
     return f"\n{text}\n" if text else ""
 
 
@@ -272,7 +257,7 @@ def blockquote(t: Template) -> str | None:
     )
     if not text:
         return None
-    if t.name.lower().startswith("verse") and t[2]:
+    if t.key.startswith("verse") and t[2]:
         return f"\n\n{text}\n\n{t[2]}\n\n"
     author = t.first(
         "author",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from raywiki.wikitext.sites import DATA, words_of
+from raywiki.wikitext.bundled import DATA, words_of
 
 
 @dataclass(frozen=True)

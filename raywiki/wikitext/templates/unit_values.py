@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from raywiki.wikitext.numbers import format_number, parse_number, superscript
-from raywiki.wikitext.sites import NumberFormat
+from raywiki.wikitext.numbers import NumberFormat, format_number, parse_number, superscript
 
 MINUS = "−"
 RANGES = {  # word between two values → (as shown, shown between values with symbols, hyphens with adj=on)

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from raywiki.wikitext.numbers import (
+    NumberFormat,
     format_number,
     parse_number,
     round_half_up,
     significant,
     superscript,
 )
-from raywiki.wikitext.registry import Template, template
-from raywiki.wikitext.sites import NumberFormat
+from raywiki.wikitext.page import Template
+from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.unit_table import Unit, local_name, multiple, unit
 from raywiki.wikitext.templates.unit_values import MINUS, RANGES, REPEAT_UNIT, Value, parse_value, parse_values
 
@@ -86,8 +87,8 @@ def _parse(t: Template) -> _Conversion | None:
     output, precision = rest[0], rest[1]
     if re.fullmatch(r"[-−]?\d+", output):
         output, precision = "", output
-    options = {key: value for key, value in t.args.items() if not key.isdigit()}
-    if t.name.lower() in ("cvt", "cv"):
+    options = {key: value for key, value in t.args.items() if not key.isdecimal()}
+    if t.key in ("cvt", "cv"):
         options.setdefault("abbr", "on")
     outputs = _output_codes(output, units, values)
     digits = precision.replace("−", "-")
@@ -197,7 +198,7 @@ def _single_output(spec: _Conversion, out: Unit) -> str:
     ):  # 20 ± 5 °C: the second value is a difference
         numbers[1] = spec.values[1].number * spec.units[0].scale / out.scale
     precision = spec.precision
-    if precision is None and not spec.options.get("sigfig") and not spec.options.get("round", "").isdigit():
+    if precision is None and not spec.options.get("sigfig") and not spec.options.get("round", "").isdecimal():
         precision = max(
             _default_precision(spec, value, number, out) for value, number in zip(_inputs(spec), numbers, strict=True)
         )
@@ -258,7 +259,7 @@ def _round(spec: _Conversion, number: float, precision: int | None) -> str:
     size = abs(number)
     if precision is not None:
         digits = round_half_up(size, precision)
-    elif spec.options.get("sigfig", "").isdigit() and int(spec.options["sigfig"]) > 0:
+    elif spec.options.get("sigfig", "").isdecimal() and int(spec.options["sigfig"]) > 0:
         digits = significant(size, min(int(spec.options["sigfig"]), 12))
     else:
         step = int(spec.options["round"]) or 1
