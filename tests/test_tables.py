@@ -14,7 +14,7 @@ from made_corpus import ENCODING, TOKENS, commit, count_reads, make_corpus, make
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.files import file_sha256
-from raywiki.manifest import MANIFEST, TABLES, Shard, tokens_table
+from raywiki.manifest import MANIFEST, TABLES, Manifest, Shard, tokens_table
 
 N_PARTS = 27
 
@@ -101,7 +101,10 @@ def test_a_manifest_that_cannot_be_read_is_no_missing_part(small, monkeypatch):
 def test_stale_goes_down_a_chain_of_any_length(tmp_path):
     corpus, upstream = Corpus(tmp_path / "corpus"), dict[str, str]()
     for number in range(1500):
-        made = commit(corpus, "signatures", f"p{number}", {}, {"articles": 10}, upstream)
+        made = Manifest("signatures", f"p{number}", {}, (), {"articles": 0}, upstream=upstream)
+        path = tmp_path / "corpus" / made.folder / MANIFEST
+        path.parent.mkdir(parents=True)
+        path.write_bytes(made.to_json())
         upstream = {made.folder: made.digest}
     tables = corpus.tables()
     assert not tables.is_stale(tables["signatures"]["p1499"])
@@ -358,3 +361,21 @@ def test_the_commands_print_lines_or_json(command, small, capsys):
         assert ended.value.code == 0
     lines = capsys.readouterr().out.splitlines()
     assert json.loads(lines[-1])["corpus"] == str(small)
+
+
+def test_settings_are_checked_for_a_corpus_that_is_not_there_yet(tmp_path, small):
+    """What `grow` asks before it extracts for an hour."""
+    from raywiki.engine.curate import curate_settings
+    from raywiki.engine.tokens import tokens_settings
+
+    new = Corpus(tmp_path / "new").tables()
+    assert curate_settings(new, ["c4"], threshold=0.9, min_chars=9)[0]["min_chars"] == 9
+    with pytest.raises(ValueError, match="threshold is 5"):
+        curate_settings(new, threshold=5)
+    with pytest.raises(ValueError, match=r"no vocabulary file .*no\.json"):
+        tokens_settings(new, str(tmp_path / "no.json"))
+    with pytest.raises(ValueError, match="min_chars=500, not min_chars=9"):
+        curate_settings(Corpus(small).tables(), min_chars=9)
+    name, _, settings = tokens_settings(Corpus(small).tables())
+    assert (name, settings["val_fraction"]) == (ENCODING, 0.005)
+    assert not (tmp_path / "new").exists()
