@@ -271,7 +271,7 @@ def test_a_corpus_that_is_a_file_or_below_one_is_found_before_the_dump_is_read(t
     monkeypatch.setattr(extract, "read_siteinfo", lambda path: pytest.fail("the dump was read"))
     (tmp_path / "file").write_text("no corpus")
     for place in (tmp_path / "file", tmp_path / "file" / "corpus"):
-        with pytest.raises(NotADirectoryError, match=rf"no corpus can be at {place}, as {tmp_path / 'file'} is a file"):
+        with pytest.raises(NotADirectoryError, match=rf"nothing can be written to {place}, as {tmp_path / 'file'} is a file"):
             rw.extract(place, sample_parts[0])
     for verb in (rw.curate, rw.tokenize, rw.status, rw.gc):
         with pytest.raises(OSError, match="file is a file and no corpus"):
@@ -290,8 +290,18 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(small, tmp_
     for place in (small, tmp_path / "new" / "corpus"):
         with pytest.raises(PermissionError, match=told):
             rw.extract(place, sample_parts[0])
+    with pytest.raises(PermissionError, match=told):
+        rw.train_tokenizer(small, to=str(tmp_path / "new.json"))
     assert {row["state"] for row in rw.status(small).parts} == {"ok"}
     assert rw.gc(small, dry_run=True).paths == ()
+
+
+def test_a_vocabulary_that_cannot_be_written_is_not_trained(small, tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder: give the name of a file"):
+        rw.train_tokenizer(small, to=str(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="is a file: choose another place"):
+        rw.train_tokenizer(small, to=str(tmp_path / "file" / "new.json"))
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -379,3 +389,18 @@ def test_settings_are_checked_for_a_corpus_that_is_not_there_yet(tmp_path, small
     name, _, settings = tokens_settings(Corpus(small).tables())
     assert (name, settings["val_fraction"]) == (ENCODING, 0.005)
     assert not (tmp_path / "new").exists()
+
+
+def test_a_manifest_with_its_notes_inside_is_read(tmp_path):
+    """As raywiki wrote it at a3e6777, but for most of its templates."""
+    content = Path(__file__).with_name("manifest_of_a3e6777.json").read_bytes()
+    made = Manifest.from_json(content, "old")
+    path = tmp_path / "corpus" / made.folder / MANIFEST
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert made.to_json() == content
+    [first, second] = rw.inspect_templates(tmp_path / "corpus").rows
+    assert (first["template"], first["dropped"], first["article"]) == ("Infobox programming class", 399, "typing.Annotated")
+    assert second["sentence"]
+    [row] = rw.status(tmp_path / "corpus").parts
+    assert (row["articles"], row["state"]) == (864, "not curated")
