@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from raywiki.corpus import Corpus
-from raywiki.manifest import Manifest, tokens_table
+from raywiki.manifest import VERBS, Manifest, tokens_table
 from raywiki.schema import ARTICLES, DECISIONS, SIGNATURES, tokens_schema
 
 if TYPE_CHECKING:
@@ -114,7 +114,11 @@ def scan_table(
     manifests = corpus.require().manifests(table)
     unknown = sorted(set(parts or ()) - set(manifests))
     if unknown:
-        raise ValueError(f"part {unknown[0]} has no committed {table} in {corpus.url}: it has {', '.join(manifests) or 'none'}")
+        verb, known = VERBS.get(table.partition("/")[0], "curate"), ", ".join(manifests) or "none"
+        raise ValueError(
+            f"part {unknown[0]} has no committed {table} in {corpus.url}: run `raywiki {verb}`, or take one of those there are "
+            f"({known})"
+        )
     return scan_manifests(corpus, [manifests[part] for part in (manifests if parts is None else parts)], schema)
 
 

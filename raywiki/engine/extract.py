@@ -23,7 +23,7 @@ from raywiki.manifest import SUMS, Manifest, Shard, part_folder, part_id, part_o
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import ARTICLES
-from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts, wikis_notes
+from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts
 from raywiki.wikitext import pages_to_articles
 from raywiki.wikitext.table import holds_wikitext
 
@@ -86,7 +86,7 @@ def extract(
     rows.sort(key=lambda row: part_order(row["part"]))
     warnings = [lost[part] for part in parts if part in lost]
     warnings += [warning for manifest in manifests for warning in articles_warnings(manifest)]
-    notes = wikis_notes(tables["articles"].values()) + [note for manifest in manifests for note in articles_notes(manifest)]
+    notes = articles_notes(manifests, tables["articles"].values()) if manifests else []
     return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings), tuple(notes))
 
 
