@@ -49,6 +49,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
 
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
+Cleaner = Annotated[str | None, typer.Option(help="raywiki, or mwparserfromhell to compare; as the corpus is by default.")]
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
@@ -81,14 +82,14 @@ Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
 
 @app.command()
 def extract(
-    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, allow_damaged: AllowDamaged = False,
+    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, cleaner: Cleaner = None, allow_damaged: AllowDamaged = False,
     overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Dump parts to the articles table."""
     import raywiki as rw
 
     show(
-        lambda: rw.extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite),
+        lambda: rw.extract(corpus, dumps, language=language, cleaner=cleaner, allow_damaged=allow_damaged, overwrite=overwrite),
         json,
         debug,
     )

@@ -7,6 +7,7 @@ expand.py      templates, innermost first; functions.py: {{#if:}} and its kin
 templates/     the renderers, by subject; registry.py: `@template` registers one, lookup.py finds it
 page.py        what the passes share of a page, and what a renderer sees of a template
 links.py  tables.py  tags.py  entities.py  layout.py  tidy.py     the other passes
+mwparser.py    mwparserfromhell: a second opinion where the passes fail, and the Hugging Face data set's text
 sites.py       what is local about a wiki; numbers.py, calendar.py: how it writes numbers and dates
 data/          names, aliases and units as readable text; bundled.py reads them
 """
@@ -17,7 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _PUBLIC = {
-    "CleanText": "raywiki.wikitext.clean",
+    "CleanText": "raywiki.wikitext.page",
     "clean_wikitext": "raywiki.wikitext.clean",
     "pages_to_articles": "raywiki.wikitext.table",
     "template": "raywiki.wikitext.registry",
@@ -35,7 +36,7 @@ def __getattr__(name: str) -> Any:
 
 
 if TYPE_CHECKING:
-    from raywiki.wikitext.clean import CleanText as CleanText
     from raywiki.wikitext.clean import clean_wikitext as clean_wikitext
+    from raywiki.wikitext.page import CleanText as CleanText
     from raywiki.wikitext.registry import template as template
     from raywiki.wikitext.table import pages_to_articles as pages_to_articles
