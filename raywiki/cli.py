@@ -59,6 +59,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be remov
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
 
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
+Cleaner = Annotated[str | None, typer.Option(help="raywiki, or mwparserfromhell to compare; as the corpus is by default.")]
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
@@ -119,14 +120,14 @@ def _option(name: str, kind: Any, text: str) -> inspect.Parameter:
 
 @app.command()
 def extract(
-    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, allow_damaged: AllowDamaged = False,
+    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, cleaner: Cleaner = None, allow_damaged: AllowDamaged = False,
     overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Dump parts to the articles table."""
     import raywiki as rw
 
     show(
-        lambda: rw.extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite),
+        lambda: rw.extract(corpus, dumps, language=language, cleaner=cleaner, allow_damaged=allow_damaged, overwrite=overwrite),
         json,
         debug,
     )

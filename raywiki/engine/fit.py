@@ -24,8 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from raywiki.corpus import Corpus
-from raywiki.engine.cluster import nodes, only_errors, require
-from raywiki.engine.resources import cpus_for_worker
+from raywiki.engine.cluster import nodes, only_errors, worker_cpus
 from raywiki.files import put
 from raywiki.progress import Progress, say
 from raywiki.training import Plan, SegmentResult, open_cache
@@ -69,15 +68,12 @@ def place(num_workers: int | None, device: str | None) -> Placement:
     Raises:
         ValueError: the cluster can never hold them.
     """
-    there = nodes()
-    gpus = int(sum(node.get("GPU", 0) for node in there))
+    gpus = int(sum(node.get("GPU", 0) for node in nodes()))
     if device == "cuda" and not gpus:
         raise ValueError("device=cuda, but the Ray cluster has no GPU: leave --device out, or start Ray where there is one")
     use_gpu = device != "cpu" and gpus > 0
     workers = num_workers or (gpus if use_gpu else 1)
-    cpus = max(1, cpus_for_worker(there, workers, int(use_gpu)))
-    require({"CPU": cpus, **({"GPU": 1} if use_gpu else {})}, workers)
-    return Placement(workers, "cuda" if use_gpu else "cpu", cpus)
+    return Placement(workers, "cuda" if use_gpu else "cpu", worker_cpus(workers, int(use_gpu)))
 
 
 def fit_segment(work: Work, placement: Placement) -> tuple[SegmentResult, list[str]]:

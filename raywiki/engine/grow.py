@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from raywiki.corpus import Corpus
-from raywiki.engine.curate import check_curate, curate, settle_curate
+from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import extract
-from raywiki.engine.tokens import check_val_fraction, settle_tokens, tokenize
+from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.summary import Summary, plural
-from raywiki.tokens import find_vocabulary
 from raywiki.training import TrainOptions
 from raywiki.training.runs import read_run
 
@@ -86,30 +85,17 @@ def grow(
     started = time.monotonic()
     corpus = Corpus.open(corpus)
     for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold)
-    check_curate(for_curate, rules)
-    check_val_fraction(val_fraction)
-    encoding, name, vocabulary = _find_encoding(corpus, run, options, overwrite)
-    tables = corpus.tables()
-    settle_curate(tables, for_curate, rules, overwrite)
-    settle_tokens(tables, name, vocabulary, val_fraction, overwrite)
-    extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
-    curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
-    tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite)
-    trained = train(corpus, run, **options)
-    return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started)
-
-
-def _find_encoding(corpus: Corpus, run: str, options: TrainOptions, overwrite: bool) -> tuple[str | None, str, bytes]:
-    """What to tokenize with: the encoding as it was given, else the run's; its name and its vocabulary.
-
-    Raises as `train` does for options and run; an hour of extraction later would be too late to miss a vocabulary.
-    """
-    existing = read_run(check_train(corpus, run, options))
+    existing, tables = read_run(check_train(corpus, run, options)), corpus.tables()
+    curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
-    name, vocabulary = find_vocabulary(corpus, encoding, overwrite)
+    name, _, _ = tokens_settings(tables, encoding, val_fraction, overwrite)  # later than now it would be an hour later
     if existing is not None and name != existing.config.encoding:
         raise ValueError(
             f"run {run} has encoding={existing.config.encoding}, not encoding={name}: leave encoding as it is, or choose "
             "another name for a new run"
         )
-    return encoding, name, vocabulary
+    extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
+    curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
+    tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite)
+    trained = train(corpus, run, **{**options, "encoding": name})
+    return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started)
