@@ -97,5 +97,6 @@ def grow(
     extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
     tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite)
-    trained = train(corpus, run, **{**options, "encoding": name})
+    for_train: TrainOptions = {**options, "encoding": name}
+    trained = train(corpus, run, **for_train)
     return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started)

@@ -21,7 +21,7 @@ from raywiki.training.metrics import Metrics, append_metrics, read_metrics, repl
 from raywiki.training.optim import GRAD_CLIP
 from raywiki.training.options import at_least_1
 from raywiki.training.order import hash64, step_samples
-from raywiki.training.plan import Plan, segment_rate
+from raywiki.training.plan import Plan, SegmentResult, segment_rate
 from raywiki.training.publish import published
 from raywiki.training.runs import CHECKPOINTS, LOCK, METRICS, STOP, busy_sentence
 from raywiki.training.state import Training, save, start
@@ -32,27 +32,6 @@ TOKENS_AT_ONCE = 1 << 13  # micro-batch where none is asked for: GPT-2 small fit
 
 Report = Callable[[int, Metrics, Path], None]
 Progress = Callable[[int, Metrics], None]
-
-
-@dataclass(frozen=True)
-class SegmentResult:
-    """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
-
-    `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now.
-    `notes` are sentences, such as which steps had to be done again.
-    """
-
-    status: str
-    step: int
-    train_loss: float | None
-    val_before: dict[str, float | None]
-    val_loss: dict[str, float | None]
-    tok_per_sec: float | None
-    seconds: float
-    checkpoint: Path | None
-    device: str
-    precision: str
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

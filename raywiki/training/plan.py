@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Unpack
 
 from raywiki.training.config import find_size
@@ -41,6 +42,27 @@ class Plan:
     @property
     def segment(self) -> Segment:
         return self.run.segments[self.index]
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
+
+    `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now.
+    `notes` are sentences, such as which steps had to be done again.
+    """
+
+    status: str
+    step: int
+    train_loss: float | None
+    val_before: dict[str, float | None]
+    val_loss: dict[str, float | None]
+    tok_per_sec: float | None
+    seconds: float
+    checkpoint: Path | None
+    device: str
+    precision: str
+    notes: tuple[str, ...] = ()
 
 
 def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[SegmentOptions]) -> Plan | None:

@@ -110,7 +110,7 @@ def test_errors_on_a_rank_above_0(corpus, ray_session, tmp_path, capsys, monkeyp
     shards = {name: [(opened.shard_path(m, s), s.sha256) for s in m.shards] for name, m in manifests.items()}
     work = fit.Work(plan, str(corpus), shards, {"should_stop": fail, "batch_size": 1})
     started = time.monotonic()
-    with pytest.raises(ValueError, match=r"^this is a mistake that rank 1 found$") as caught:
+    with pytest.raises(ValueError, match=r"^this is a mistake that rank 1 found\n") as caught:
         fit.fit_segment(work, fit.Placement(2, "cpu", 1))
     assert time.monotonic() - started < 240  # Ray's own time-outs are half an hour
     told = capsys.readouterr().err
