@@ -105,10 +105,10 @@ def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: i
     collective is their consequence. Without any file a worker died, or could not write.
     """
     kinds = {"ValueError": 0, "OSError": 1}
-    if not errors:
-        died = " and ".join(f"worker {rank}" for rank in getattr(failure, "worker_failures", {}))
-        what = f"{died} died" if died else "Ray Train failed"
-        return RuntimeError(f"{what} ({' '.join(str(failure).split())[:200]})"), True
+    silent = set(getattr(failure, "worker_failures", {})) - {each["rank"] for each in errors}
+    if not errors or (silent and all(each["kind"] not in kinds for each in errors)):
+        died = " and ".join(f"worker {rank}" for rank in sorted(silent))
+        return RuntimeError(f"{died} died" if died else f"Ray Train failed ({' '.join(str(failure).split())[:200]})"), True
     first = min(errors, key=lambda each: (kinds.get(each["kind"], 2), each["time"]))
     where = f" (worker {first['rank']})" if workers > 1 else ""
     if first["kind"] == "ValueError":
