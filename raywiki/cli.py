@@ -1,17 +1,26 @@
 """The `raywiki` command: the verbs of the library under the same names.
 
-Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage. Nothing heavy is imported before a
-command runs, so that `--help` answers at once.
+Exit status 0: done; 1: failed, with one sentence on standard error; 2: wrong usage; 3: stopped before the end, what was done
+is saved; 130 and 143: ended by Ctrl-C or SIGTERM. Nothing heavy is imported before a command runs, so that `--help` answers
+at once.
 """
 
 from __future__ import annotations
 
+import inspect
 import json as _json
+import signal
 import sys
-from collections.abc import Callable
-from typing import Annotated, Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Annotated, Any, NoReturn
 
 import typer
+
+from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
+from raywiki.training.options import TrainOptions, option_help
 
 app = typer.Typer(
     name="raywiki",
@@ -46,6 +55,7 @@ CorpusArg = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or URL 
 DumpsArg = Annotated[list[str], typer.Argument(metavar="DUMP...", help="Dump parts: files or URLs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
 
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
@@ -53,31 +63,59 @@ Cleaner = Annotated[str | None, typer.Option(help="raywiki, or mwparserfromhell 
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
-MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words.")]
-Rules = Annotated[list[str] | None, typer.Option(help="Quality rules by name; may be given several times.")]
-Fraction = Annotated[float | None, typer.Option(help="Keep this share of articles, by a hash of the page id.")]
+MinWords = Annotated[int | None, typer.Option(help="Drop articles with fewer words; 0 by default.")]
+Rules = Annotated[
+    list[str] | None,
+    typer.Option(
+        help=f"Quality rule, once for each: {', '.join((*ARTICLE_RULE_NAMES, *RULE_SET_NAMES))}, or one rule of a set, such as"
+        " dup_line_frac; none by default."
+    ),
+]
+Fraction = Annotated[
+    float | None, typer.Option(help="Keep this share of articles, by a hash of the page id; 1 (all) by default.")
+]
 Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of near-duplicates; 0.8 by default.")]
 
 EncodingOpt = Annotated[
-    str | None, typer.Option(metavar="NAME_OR_FILE", help="tiktoken's name, or a tokenizer.json; gpt2 by default.")
+    str | None,
+    typer.Option(
+        metavar="NAME_OR_FILE", help="gpt2, cl100k_base or another of tiktoken's, or a tokenizer.json; gpt2 by default."
+    ),
 ]
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
 
 Run = Annotated[str, typer.Option(help="Name of the training run.")]
-Size = Annotated[str | None, typer.Option(help="Model size, such as nano or gpt2.")]
-Recipe = Annotated[str | None, typer.Option(help="Architecture and optimiser; gpt2 by default.")]
-Steps = Annotated[int | None, typer.Option(help="Optimiser steps over this set of parts; one pass by default.")]
-BatchSize = Annotated[int | None, typer.Option(help="Sequences a device takes at once.")]
-TotalBatchSize = Annotated[int | None, typer.Option(help="Tokens in one optimiser step.")]
-SeqLen = Annotated[int | None, typer.Option(help="Tokens in a sequence.")]
-Lr = Annotated[float | None, typer.Option(help="Peak learning rate.")]
-Schedule = Annotated[str | None, typer.Option(help="cosine, wsd, rewarm or constant.")]
-Replay = Annotated[float | None, typer.Option(help="Share of older parts in what a grown run reads; 0.25 by default.")]
-EvalEvery = Annotated[int | None, typer.Option(help="Steps between evaluations.")]
-CheckpointEvery = Annotated[int | None, typer.Option(help="Steps between checkpoints.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of weights and data order.")]
-NumWorkers = Annotated[int | None, typer.Option(help="Ray Train workers; one for each GPU by default.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; CUDA where there is a GPU, by default.")]
+
+
+def takes_train_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of training, which stand in one place for the library and the command.
+
+    They arrive in its `options`, those that were given.
+    """
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        own = {name: value for name, value in given.items() if name not in asked}
+        options = {name: given[name] for name in asked if given[name] is not None}
+        command(**own, options=options)
+
+    asked = option_help(TrainOptions)
+    signature = inspect.signature(command, eval_str=True)
+    named = [parameter for parameter in signature.parameters.values() if parameter.name != "options"]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in named]
+    added = [_option(name, kind, text) for name, (kind, text) in asked.items() if name not in signature.parameters]
+    # Those of the command's own that everything has (--json, --debug) come last.
+    parameters = [*own[:-2], *added, *own[-2:]]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _option(name: str, kind: Any, text: str) -> inspect.Parameter:
+    kind = list[str] | None if name == "parts" else kind
+    option = typer.Option(f"--{name.replace('_', '-')}", help=text)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 
 @app.command()
@@ -133,32 +171,20 @@ def tokenizer_train(
 
 
 @app.command()
-def train(
-    corpus: CorpusArg, run: Run, encoding: EncodingOpt = None, size: Size = None, recipe: Recipe = None,
-    steps: Steps = None, batch_size: BatchSize = None, total_batch_size: TotalBatchSize = None, seq_len: SeqLen = None,
-    lr: Lr = None, schedule: Schedule = None, replay: Replay = None, eval_every: EvalEvery = None,
-    checkpoint_every: CheckpointEvery = None, seed: Seed = None, num_workers: NumWorkers = None, device: Device = None,
-    json: AsJson = False, debug: Debug = False,
-) -> None:  # fmt: skip
+@takes_train_options
+def train(corpus: CorpusArg, run: Run, options: dict[str, Any], json: AsJson = False, debug: Debug = False) -> None:
     """Train a GPT on the token shards, or go on where the run stands."""
     import raywiki as rw
 
-    settings: dict[str, Any] = dict(
-        encoding=encoding, size=size, recipe=recipe, steps=steps, batch_size=batch_size, total_batch_size=total_batch_size,
-        seq_len=seq_len, lr=lr, schedule=schedule, replay=replay, eval_every=eval_every,
-        checkpoint_every=checkpoint_every, seed=seed, num_workers=num_workers, device=device,
-    )  # fmt: skip
-    show(lambda: rw.train(corpus, run, **settings), json, debug)
+    show(lambda: rw.train(corpus, run, **options), json, debug)
 
 
 @app.command()
+@takes_train_options
 def grow(
-    corpus: CorpusArg, dumps: DumpsArg, run: Run, language: Language = None, allow_damaged: AllowDamaged = False,
-    min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None, fraction: Fraction = None,
-    encoding: EncodingOpt = None, val_fraction: ValFraction = None, size: Size = None, recipe: Recipe = None,
-    steps: Steps = None, batch_size: BatchSize = None, total_batch_size: TotalBatchSize = None, seq_len: SeqLen = None,
-    lr: Lr = None, schedule: Schedule = None, replay: Replay = None, eval_every: EvalEvery = None,
-    checkpoint_every: CheckpointEvery = None, seed: Seed = None, num_workers: NumWorkers = None, device: Device = None,
+    corpus: CorpusArg, dumps: DumpsArg, run: Run, options: dict[str, Any], language: Language = None,
+    allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
+    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
     json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Add dump parts: extract, curate, tokenize what is new, and go on training."""
@@ -166,10 +192,7 @@ def grow(
 
     settings: dict[str, Any] = dict(
         language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
-        fraction=fraction, encoding=encoding, val_fraction=val_fraction, size=size, recipe=recipe, steps=steps,
-        batch_size=batch_size, total_batch_size=total_batch_size, seq_len=seq_len, lr=lr, schedule=schedule,
-        replay=replay, eval_every=eval_every, checkpoint_every=checkpoint_every, seed=seed, num_workers=num_workers,
-        device=device,
+        fraction=fraction, threshold=threshold, val_fraction=val_fraction, overwrite=overwrite, **options,
     )  # fmt: skip
     show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
 
@@ -233,17 +256,23 @@ def inspect_templates(
 def gc(
     corpus: CorpusArg,
     min_age: Annotated[float, typer.Option(help="Seconds a file must have been left alone.")] = 3600.0,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List, remove nothing.")] = False,
-    debug: Debug = False,
-) -> None:
+    dry_run: DryRun = False, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
     """Remove what crashes left behind: files that no manifest names."""
     import raywiki as rw
 
-    def lines() -> str:
-        paths = rw.gc(corpus, min_age=min_age, dry_run=dry_run)
-        return "\n".join([*paths, f"{len(paths)} files {'to remove' if dry_run else 'removed'}"])
+    show(lambda: rw.gc(corpus, min_age=min_age, dry_run=dry_run), json, debug)
 
-    show(lines, False, debug)
+
+@app.command()
+def remove(
+    corpus: CorpusArg, parts: Annotated[list[str], typer.Argument(metavar="PART...", help="Ids, as `status` shows them.")],
+    dry_run: DryRun = False, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Take parts out of all tables; says which runs learned from them."""
+    import raywiki as rw
+
+    show(lambda: rw.remove(corpus, parts, dry_run=dry_run), json, debug)
 
 
 @app.command()
@@ -258,12 +287,12 @@ def demo(
 
 
 def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
-    """Run a verb and print what it returns; an error becomes one sentence and exit status 1."""
+    """Run a verb, print what it returns and leave with its exit status; an error becomes one sentence and exit status 1."""
     try:
-        result = action()
+        with _sigterm_leaves():
+            result = action()
     except KeyboardInterrupt:
-        print("raywiki: interrupted; run the same command again to go on", file=sys.stderr)
-        raise typer.Exit(1) from None
+        _leave("interrupted", 128 + signal.SIGINT)
     except Exception as error:
         if debug:
             raise
@@ -273,6 +302,33 @@ def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
         print(f"raywiki: {sentence}", file=sys.stderr)
         raise typer.Exit(1) from None
     print(_json.dumps(result.to_dict(), ensure_ascii=False) if json else result)
+    if status := getattr(result, "exit_status", 0):
+        raise typer.Exit(status)
+
+
+@contextmanager
+def _sigterm_leaves() -> Iterator[None]:
+    """While open, SIGTERM leaves as Ctrl-C does, so that Ray's processes are not left behind."""
+
+    def leave(number: int, frame: object) -> None:
+        _leave("terminated", 128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(what: str, status: int) -> NoReturn:
+    """Say it once and leave, deaf to an impatient second Ctrl-C: while Ray stops, it would print a traceback."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(f"raywiki: {what}; run the same command again to go on", file=sys.stderr)
+    raise SystemExit(status)
 
 
 def main(arguments: list[str] | None = None) -> None:

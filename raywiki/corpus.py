@@ -1,4 +1,4 @@
-"""A corpus on disk: part ids, layout, manifests and commits.
+"""A corpus on disk: layout, reading and commits.
 
 A corpus is a folder (or any fsspec URL) of tables; a table is a folder of parts; a part of a table is a folder of Parquet
 shards and one `_manifest.json`:
@@ -15,166 +15,37 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from raywiki.files import HashingFile, publishes_at_close, replacing, sync
+from raywiki.files import HashingFile, put, replacing, require_writable, sync
+from raywiki.manifest import MANIFEST, SUMS, TABLES, Manifest, Shard, digest_of, part_folder, part_order, settle, tokens_table
 
-MANIFEST = "_manifest.json"
-MANIFEST_FORMAT = 1
-VERBS = {"articles": "extract", "tokens": "tokenize"}  # `curate` makes the other tables
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-# The sums that must hold before a part is committed: the first count is the sum of the others.
-SUMS = {
-    "articles": ("pages", ("articles", "redirects", "other_namespaces", "other_models", "deleted", "errors")),
-    "decisions": ("articles", ("kept", "filtered", "duplicates")),
-    "tokens": ("documents", ("train_documents", "val_documents")),
-}
+__all__ = ["SUMS", "Corpus", "Manifest", "Shard", "Tables", "digest_of", "part_folder", "part_order", "settle", "tokens_table"]
 
-_DUMP_NAME = re.compile(
-    r"(?P<wiki>[a-z][a-z0-9_]*)-(?P<date>\d{4}-?\d\d-?\d\d)"  # enwiki-20251101, enwiki-2025-11-01
-    r"(?:-pages-(?:articles|meta-current|meta-history)(?:-multistream)?(?P<number>\d*)(?:\.xml)?)?"
-    r"(?:-(?P<pages>p\d+p\d+))?"
-    r"(?:\.xml)?(?:\.(?:bz2|gz|zst))?"
-)
-
-
-def part_id(name: str, sha256: str) -> str:
-    """The id of a dump part, from its file name where that follows Wikimedia's pattern, else from name and content.
-
-    >>> part_id("enwiki-20251101-pages-articles1.xml-p1p41242.bz2", "ab" * 32)
-    'enwiki-20251101-p1p41242'
-    >>> part_id("simplewiki-2025-11-01-p1p99.xml.bz2", "ab" * 32)
-    'simplewiki-20251101-p1p99'
-    >>> part_id("simplewiki-20251101-pages-articles.xml.bz2", "ab" * 32)
-    'simplewiki-20251101'
-    >>> part_id("my pages.xml", "ab" * 32)
-    'my_pages-abababab'
-    """
-    match = _DUMP_NAME.fullmatch(name)
-    if match:
-        pieces = [match["wiki"], match["date"].replace("-", "")]
-        if match["pages"]:
-            pieces.append(match["pages"])
-        elif match["number"]:
-            pieces.append(match["number"])
-        return "-".join(pieces)
-    stem = re.sub(r"\.(bz2|gz|zst|xml)", "", name)
-    return re.sub(r"[^\w.-]", "_", stem) + "-" + sha256[:8]
-
-
-def part_order(part: str) -> list[tuple[int, int | str]]:
-    """Sort key that puts `…-p2p10` before `…-p11p20`: numbers inside an id compare as numbers."""
-    return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in re.split(r"(\d+)", part) if piece]
-
-
-@dataclass(frozen=True)
-class Shard:
-    """One Parquet file of a table as its manifest names it: rows, bytes and SHA-256 of the file."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What commits one part of one table.
-
-    `source` is the dump file (name, bytes, sha256) of an articles part and empty elsewhere; `upstream` names the digests of
-    the parts this one was made from, by their folder (`articles/part=…`); `counts` must add up (`SUMS`); `notes` is for
-    people and reports (gaps of a damaged dump, dropped templates …) and decides nothing.
-    """
-
-    table: str
-    part: str
-    settings: dict[str, Any]
-    shards: tuple[Shard, ...]
-    counts: dict[str, int]
-    source: dict[str, Any] = field(default_factory=dict)
-    upstream: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-    raywiki: str = ""
-
-    @property
-    def folder(self) -> str:
-        return part_folder(self.table, self.part)
-
-    @property
-    def verb(self) -> str:
-        """The verb that makes this table; it makes a part again whose files are not all there."""
-        return VERBS.get(self.table.partition("/")[0], "curate")
-
-    @property
-    def rows(self) -> int:
-        return sum(shard.rows for shard in self.shards)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what the part is: equal for equal content, whatever the time, the machine or the file's name."""
-        source = {key: self.source[key] for key in ("bytes", "sha256") if key in self.source}
-        shards = [asdict(shard) for shard in self.shards]
-        return digest_of([self.table, self.part, source, self.upstream, self.settings, shards, self.counts])
-
-    def check(self) -> None:
-        """Raise ValueError unless the counts add up and equal the rows of the shards."""
-        total, terms = SUMS.get(self.table.partition("/")[0], ("", ()))
-        if total and self.counts[total] != sum(self.counts[term] for term in terms):
-            sums = " + ".join(f"{self.counts[term]} {term}" for term in terms)
-            raise ValueError(f"{self.folder} is not committed: {self.counts[total]} {total} are not {sums}")
-        rows = self.counts.get("documents", self.counts.get("articles", self.rows))
-        if self.rows != rows:
-            raise ValueError(f"{self.folder} is not committed: its shards hold {self.rows} rows instead of {rows}")
-
-    def to_json(self) -> bytes:
-        body = {"format": MANIFEST_FORMAT, **asdict(self), "digest": self.digest}
-        return json.dumps(body, ensure_ascii=False, indent=1).encode() + b"\n"
-
-    @classmethod
-    def from_json(cls, data: bytes, path: str) -> Manifest:
-        try:
-            body = json.loads(data)
-            written, digest = body.pop("format"), body.pop("digest")
-            manifest = cls(**{**body, "shards": tuple(Shard(**shard) for shard in body["shards"])})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is no manifest of raywiki ({error!r}): remove it and run the verb again") from error
-        if written != MANIFEST_FORMAT:
-            raise ValueError(f"{path} has manifest format {written}, this raywiki reads {MANIFEST_FORMAT}: upgrade raywiki")
-        if digest != manifest.digest:
-            raise ValueError(f"{path} does not match its own digest: it was damaged or edited. Remove it, run the verb again")
-        return manifest
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 (hex) of a JSON value, independent of the order of keys."""
-    canonical = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def part_folder(table: str, part: str) -> str:
-    return f"{table}/part={part}"
-
-
-def tokens_table(encoding: str) -> str:
-    return f"tokens/encoding={encoding}"
+# What a listing says of a file that changes whenever the file does; without one of them a file is read again each time.
+_MARKS = {"mtime", "LastModified", "last_modified", "ETag", "etag", "created", "updated", "modificationTime", "modify"}
 
 
 class Corpus:
-    """All tables of one growing data set, in a folder or at a URL that fsspec knows (`s3://…`, `gs://…`, `memory://…`)."""
+    """All tables of one growing data set, in a folder or at a URL that fsspec knows (`s3://…`, `gs://…`, `memory://…`).
+
+    It remembers the manifests that it read; one is read again when a new listing says that its file changed.
+    """
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
         self.url = os.fspath(url)
         self.fs, root = url_to_fs(self.url)
         self.root = root.rstrip("/") or "/"
+        self._known: dict[str, tuple[dict[str, Any], Manifest]] = {}
 
     @classmethod
     def open(cls, corpus: str | os.PathLike[str] | Corpus) -> Corpus:
@@ -200,12 +71,28 @@ class Corpus:
         return bool(self.fs.exists(self.root))
 
     def require(self) -> Corpus:
-        """Return self, or raise FileNotFoundError when there is nothing at the URL."""
+        """Return self, or raise FileNotFoundError when there is nothing at the URL, NotADirectoryError when it is a file."""
         if not self.exists():
             raise FileNotFoundError(f"no corpus at {self.url}: make one with `raywiki extract {self.url} DUMP…`")
+        if self.fs.isfile(self.root):
+            raise NotADirectoryError(f"{self.url} is a file and no corpus: give the folder of a corpus")
+        return self
+
+    def writable(self) -> Corpus:
+        """Return self, or raise OSError when nothing could be written there: what a verb asks before it works for hours.
+
+        A folder is asked; of a remote place only the first write can tell.
+        """
+        if self.is_local:
+            for folder in (self.root, *(self.path(name) for name in (*TABLES, "tokens"))):
+                require_writable(folder)
         return self
 
     # --- reading -----------------------------------------------------------------------------------------------------
+
+    def tables(self) -> Tables:
+        """The manifests of all tables as they are now."""
+        return Tables(self)
 
     def read_manifest(self, table: str, part: str) -> Manifest | None:
         """The manifest of one part, or None when the part is not committed. Raises ValueError when it is damaged."""
@@ -215,66 +102,122 @@ class Corpus:
         except FileNotFoundError:
             return None
 
+    def read_manifests(self, files: Mapping[str, dict[str, Any]]) -> Iterator[Manifest]:
+        """The manifests at these paths, given with what a listing says of each; those that did not change are not read."""
+        new = [path for path, info in files.items() if path not in self._known or self._known[path][0] != info]
+        contents = self.fs.cat_ranges(new, None, None, on_error="return") if new else []
+        for path, content in zip(new, contents, strict=True):
+            self._known.pop(path, None)
+            if isinstance(content, FileNotFoundError):
+                continue  # removed since it was listed
+            if isinstance(content, BaseException):
+                raise content
+            self._known[path] = files[path], Manifest.from_json(content, path)
+        for path, info in files.items():
+            if path in self._known:
+                yield self._known[path][1] if _MARKS & info.keys() else self._known.pop(path)[1]
+
     def manifests(self, table: str) -> dict[str, Manifest]:
         """Manifests of all committed parts of a table, in the order of their ids."""
-        self.fs.invalidate_cache()
-        paths = self.fs.glob(self.path(table, "part=*", MANIFEST))
-        parts = sorted((PurePosixPath(path).parent.name.removeprefix("part=") for path in paths), key=part_order)
-        found = {part: self.read_manifest(table, part) for part in parts}
-        return {part: manifest for part, manifest in found.items() if manifest is not None}
+        return self.tables()[table]
 
     def encodings(self) -> list[str]:
         """Names of the encodings that have a tokens table."""
-        self.fs.invalidate_cache()
-        paths = self.fs.glob(self.path("tokens", "encoding=*", "part=*", MANIFEST))
-        return sorted({PurePosixPath(path).parts[-3].removeprefix("encoding=") for path in paths})
+        return self.tables().encodings()
+
+    def read_details(self, manifest: Manifest) -> dict[str, Any]:
+        """The long notes of a part, which most have no use for: see `commit`."""
+        file = manifest.notes.get("file")
+        if file is None:
+            return manifest.notes  # of a raywiki that kept all in the manifest
+        path = self.path(manifest.folder, file["name"])
+        try:
+            return json.loads(self.fs.cat_file(path))
+        except (FileNotFoundError, ValueError) as error:
+            raise ValueError(f"{path} is damaged or missing: remove it and run `raywiki {manifest.verb}` again") from error
 
     def shard_path(self, manifest: Manifest, shard: Shard) -> str:
         return self.path(manifest.folder, shard.name)
 
-    def is_whole(self, manifest: Manifest) -> bool:
-        """Whether the files that a manifest names are there with the sizes that it gives: a part that is not is made again."""
-        try:
-            files = self.fs.ls(self.path(manifest.folder), detail=True)
-        except FileNotFoundError:
-            files = []
-        sizes = {PurePosixPath(file["name"]).name: file["size"] for file in files}
-        return all(sizes.get(shard.name) == shard.bytes for shard in manifest.shards)
-
     def is_stale(self, manifest: Manifest) -> bool:
-        """Whether a part was made from parts that are no longer the committed ones."""
-        for folder, digest in manifest.upstream.items():
-            table, _, part = folder.rpartition("/part=")
-            upstream = self.read_manifest(table, part)
-            if upstream is None or upstream.digest != digest or self.is_stale(upstream):
-                return True
-        return False
+        """Whether a part was made from parts that are no longer the committed ones; for many, ask one `tables()`."""
+        return self.tables().is_stale(manifest)
+
+    def runs(self) -> dict[str, dict[str, Any]]:
+        """The content of each run's segments.json, by the name of the run."""
+        self.fs.invalidate_cache()
+        paths = sorted(self.fs.glob(self.path("runs", "*", "segments.json")))
+        return {PurePosixPath(path).parent.name: json.loads(self.fs.cat_file(path)) for path in paths}
+
+    def runs_that_know(self, parts: Iterable[str]) -> dict[str, list[str]]:
+        """The runs that learned from any of these parts, each with those that it learned from, in the order of their ids."""
+        learned = {
+            run: {part["name"] for segment in body["segments"] for part in segment["parts"]}
+            for run, body in self.runs().items()
+        }
+        known = {run: sorted(names.intersection(parts), key=part_order) for run, names in learned.items()}
+        return {run: names for run, names in known.items() if names}
+
+    def iter_shard(
+        self, manifest: Manifest, shard: Shard, columns: list[str] | None = None, batch_size: int = 1024
+    ) -> Iterator[pa.Table]:
+        """Rows of one shard in order, in tables of at most `batch_size` rows, with the checksum of each page verified.
+
+        Raises:
+            ValueError: the file is missing or damaged; the sentence names it.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.shard_path(manifest, shard)
+        try:
+            with self.fs.open(path, "rb") as file:
+                # Without reading ahead: that keeps the whole compressed file in memory.
+                parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
+                for batch in parquet.iter_batches(batch_size=batch_size, columns=columns):
+                    yield pa.Table.from_batches([batch])
+        except (OSError, pa.ArrowException) as error:
+            raise ValueError(
+                f"{path} is damaged or missing, though the manifest of {manifest.folder} names it ({error}): "
+                f"remove what is left of it and run `raywiki {manifest.verb}` again"
+            ) from error
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def put(self, path: str, data: bytes) -> None:
         """Write a small file in one step: afterwards the path holds the old or the new content, never a mixture."""
-        if publishes_at_close(self.fs):
-            self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            self.fs.pipe_file(path, data)
-            return
-        with replacing(self.fs, path) as temporary, self.fs.open(temporary, "wb") as file:
-            file.write(data)
-            sync(file)
+        put(path, data, self.fs)
 
-    def commit(self, manifest: Manifest) -> Manifest:
-        """Check that counts add up, publish the manifest, and remove the shards of the commit that it replaces."""
+    def commit(self, manifest: Manifest, details: Mapping[str, Any] | None = None) -> Manifest:
+        """Check that counts add up, publish the manifest, and remove the files of the commit that it replaces.
+
+        Args:
+            manifest: of the part; its shards are written.
+            details: notes that are long and that no verb needs (`read_details` reads them): they go into a file of their
+                own, as every verb reads all manifests.
+
+        Returns:
+            The manifest as it was written.
+        """
         manifest.check()
+        if details is not None:
+            manifest = self._put_details(manifest, details)
         try:
             replaced = self.read_manifest(manifest.table, manifest.part)
         except ValueError:  # damaged: whatever it named are orphans now
             replaced = None
         self.put(self.path(manifest.folder, MANIFEST), manifest.to_json())
-        for shard in set(replaced.shards if replaced else ()) - set(manifest.shards):
-            path = self.path(manifest.folder, shard.name)
-            if shard.name not in {kept.name for kept in manifest.shards} and self.fs.exists(path):
-                self.fs.rm_file(path)
+        for name in sorted(set(replaced.files if replaced else ()) - set(manifest.files)):
+            if self.fs.exists(self.path(manifest.folder, name)):
+                self.fs.rm_file(self.path(manifest.folder, name))
         return manifest
+
+    def _put_details(self, manifest: Manifest, details: Mapping[str, Any]) -> Manifest:
+        content = json.dumps(details, ensure_ascii=False, indent=1).encode() + b"\n"
+        sha256 = hashlib.sha256(content).hexdigest()
+        name = f"_notes-{sha256[:8]}.json"
+        self.put(self.path(manifest.folder, name), content)
+        return replace(manifest, notes={**manifest.notes, "file": {"name": name, "bytes": len(content), "sha256": sha256}})
 
     def write_shard(self, folder: str, name: str, tables: Iterable[Any], schema: Any, **options: Any) -> Shard | None:
         """Write Arrow tables as the row groups of one Parquet file, in bounded memory; None when they hold no row.
@@ -301,53 +244,125 @@ class Corpus:
         return Shard(name, rows, sink.size, sink.sha256.hexdigest())
 
 
-def shard_key(*made_from: Any) -> str:
-    """Eight hex digits that stand for all that a shard is made from; part of its name."""
-    return digest_of(made_from)[:8]
+class Tables:
+    """The tables of a corpus as they are at one moment: a table is listed and read once, when it is first asked for.
 
-
-def settle(what: str, committed: Iterable[Mapping[str, Any]], given: Mapping[str, Any], defaults: Mapping[str, Any],
-           overwrite: bool = False) -> dict[str, Any]:  # fmt: skip
-    """The settings a verb runs with: the given ones, else the committed ones, else the defaults.
-
-    A given value that differs from a committed one is a ValueError that names both, unless `overwrite` is set.
-    None means "not given".
-
-    >>> settle("decisions", [{"min_chars": 800}], {"min_chars": None}, {"min_chars": 500})
-    {'min_chars': 800}
+    What the verb itself commits enters (`commit`); what other processes commit is seen after `refresh`.
     """
-    committed = list(committed)
-    chosen = dict(defaults)
-    for name in defaults:
-        values = [settings[name] for settings in committed if name in settings]
-        wanted = given.get(name)
-        if wanted is None and values:
-            wanted = values[0]
-        if wanted is not None:
-            chosen[name] = wanted
-        others = [value for value in values if value != chosen[name]]
-        if others and not overwrite:
-            raise ValueError(
-                f"the {what} are committed with {name}={others[0]!r}, not {name}={chosen[name]!r}: "
-                f"leave {name} as it is, or redo them with --overwrite"
-            )
-    return chosen
+
+    def __init__(self, corpus: Corpus) -> None:
+        self.corpus = corpus
+        self._files: dict[str, dict[str, dict[str, Any]]] = {}
+        self._manifests: dict[str, dict[str, Manifest]] = {}
+        self._stale: dict[str, bool] = {}  # by the digest of a manifest
+        corpus.fs.invalidate_cache()
+
+    def __getitem__(self, table: str) -> dict[str, Manifest]:
+        """Manifests of all committed parts of a table, in the order of their ids. Raises ValueError when one is damaged."""
+        if table not in self._manifests:
+            found = self.files(table)
+            paths = {path: found[path] for part in self.parts(table) if (path := self._manifest_path(table, part)) in found}
+            self._manifests[table] = {each.part: each for each in self.corpus.read_manifests(paths)}
+        return self._manifests[table]
+
+    def files(self, table: str) -> dict[str, dict[str, Any]]:
+        """What a listing says of each file of a table, by its path."""
+        if table not in self._files:
+            self._files[table] = self.corpus.fs.find(self.corpus.path(table), detail=True)
+        return self._files[table]
+
+    def parts(self, table: str, committed: bool = True) -> list[str]:
+        """Ids of the committed parts of a table, from its listing alone; else of all of which any file is there."""
+        pieces = [path[len(self.corpus.path(table)) + 1 :].split("/") for path in self.files(table)]
+        folders = {p[0] for p in pieces if len(p) > 1 and p[0].startswith("part=") and (p[1:] == [MANIFEST] or not committed)}
+        return sorted((folder.removeprefix("part=") for folder in folders), key=part_order)
+
+    def encodings(self) -> list[str]:
+        """Names of the encodings that have a tokens table with a committed part."""
+        return [name for name in self._encoding_folders() if self.parts(tokens_table(name))]
+
+    def names(self) -> list[str]:
+        """All tables that there may be, each after those that it is made from."""
+        return [*TABLES, *map(tokens_table, self._encoding_folders())]
+
+    def refresh(self, table: str) -> dict[str, Manifest]:
+        """List a table again, read what was committed since, and return its manifests."""
+        self.corpus.fs.invalidate_cache()
+        self._files.pop(table, None)
+        self._manifests.pop(table, None)
+        self._stale.clear()
+        return self[table]
+
+    def commit(self, manifest: Manifest, details: Mapping[str, Any] | None = None) -> Manifest:
+        """`Corpus.commit`, and the part is in its table here."""
+        committed = self.corpus.commit(manifest, details)
+        self.enter(committed)
+        return committed
+
+    def enter(self, manifest: Manifest) -> None:
+        """Take note of a part that was committed, here or in a task of this verb."""
+        known = self[manifest.table] | {manifest.part: manifest}
+        self._manifests[manifest.table] = {part: known[part] for part in sorted(known, key=part_order)}
+        self._files.pop(manifest.table, None)
+        self._stale.clear()
+
+    def is_whole(self, manifest: Manifest) -> bool:
+        """Whether the files that a manifest names are there with the sizes that it gives: a part that is not is made again."""
+        found = self.files(manifest.table)
+        paths = {self.corpus.path(manifest.folder, name): size for name, (size, _) in manifest.files.items()}
+        return all(path in found and found[path]["size"] == size for path, size in paths.items())
+
+    def is_stale(self, manifest: Manifest) -> bool:
+        """Whether a part was made from parts that are no longer the committed ones."""
+        waiting = [manifest]  # not by recursion: the decisions of each part hang on those of the part before
+        while waiting:
+            upstream = list(self._upstream(waiting[-1]))
+            unknown = [each for each in upstream if each is not None and each.digest not in self._stale]
+            if unknown and None not in upstream:
+                waiting += unknown
+            else:
+                stale = None in upstream or any(self._stale[each.digest] for each in upstream if each is not None)
+                self._stale[waiting.pop().digest] = stale
+        return self._stale[manifest.digest]
+
+    def without_articles(self) -> dict[str, list[str]]:
+        """Parts whose articles are gone, each with the tables that still hold what was made from them."""
+        extracted = set(self.parts("articles"))
+        tables: dict[str, list[str]] = {}
+        for table in self.names()[1:]:
+            for part in self.parts(table):
+                if part not in extracted:
+                    tables.setdefault(part, []).append(table)
+        return dict(sorted(tables.items(), key=lambda item: part_order(item[0])))
+
+    def require_articles(self) -> None:
+        """Raise ValueError when parts have decisions or tokens, but their articles are gone: nothing can be made from those."""
+        for part, tables in self.without_articles().items():
+            raise ValueError(articles_gone(self.corpus, part, tables))
+
+    def _upstream(self, manifest: Manifest) -> Iterator[Manifest | None]:
+        """The committed manifests of what a part was made from; None for one that is gone or another now."""
+        for folder, digest in manifest.upstream.items():
+            table, _, part = folder.rpartition("/part=")
+            found = self[table].get(part)
+            yield found if found is not None and found.digest == digest else None
+
+    def _manifest_path(self, table: str, part: str) -> str:
+        return self.corpus.path(part_folder(table, part), MANIFEST)
+
+    def _encoding_folders(self) -> list[str]:
+        try:
+            paths = self.corpus.fs.ls(self.corpus.path("tokens"), detail=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        names = (PurePosixPath(path).name for path in paths)
+        return sorted(name.removeprefix("encoding=") for name in names if name.startswith("encoding="))
 
 
-def orphans(corpus: Corpus, min_age: float = 3600.0) -> Iterator[str]:
-    """Paths of files in the tables that no manifest names and that are older than `min_age` seconds.
-
-    Younger ones may belong to a verb that is running.
-    """
-    corpus.fs.invalidate_cache()
-    files = corpus.fs.find(corpus.root, detail=True)
-    manifests = [Manifest.from_json(corpus.fs.cat_file(path), path) for path in files if path.endswith(f"/{MANIFEST}")]
-    named = {corpus.shard_path(manifest, shard) for manifest in manifests for shard in manifest.shards}
-    for path, info in files.items():
-        pieces = path[len(corpus.root) :].strip("/").split("/")
-        in_part = any(piece.startswith("part=") for piece in pieces)
-        if in_part and pieces[-1] != MANIFEST and path not in named:
-            modified = info.get("mtime") or info.get("LastModified") or info.get("created") or 0
-            modified = modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
-            if time.time() - modified >= min_age:
-                yield path
+def articles_gone(corpus: Corpus, part: str, tables: Iterable[str]) -> str:
+    """What is wrong with a part that is left in these tables without its articles, and what to do."""
+    made = ", ".join(f"{name.rpartition('=')[2]} tokens" if "=" in name else name for name in tables)
+    return (
+        f"the articles of part {part} are gone, but what was made from them is there ({made}): "
+        f"extract the part again, or take it out with `raywiki remove {corpus.url} {part}`"
+    )

@@ -15,6 +15,9 @@ from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
+# Protocols of stores where one request makes a whole object.
+OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "ocilake", "oci", "tos", "obs", "hf", "memory"}
+
 
 def absolute(path: str) -> str:
     """A path or URL that means the same in every working folder.
@@ -29,7 +32,31 @@ def file_sha256(path: str) -> str:
     """SHA-256 (hex) of a file at a path or URL."""
     fs, inner = url_to_fs(path)
     with fs.open(inner, "rb", **({} if isinstance(fs, LocalFileSystem) else {"block_size": 8 << 20})) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(file)
+
+
+def sha256_of(file: Any) -> str:
+    """SHA-256 (hex) of what is left to read of an open binary file."""
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def put(path: str | os.PathLike[str], data: str | bytes, fs: AbstractFileSystem | None = None) -> None:
+    """Write a small file in one step: afterwards the path holds the old or the new content, never a mixture.
+
+    Args:
+        path: as `fs` wants it.
+        data: text is written as UTF-8.
+        fs: the local file system when None.
+    """
+    path, data = os.fspath(path), data.encode() if isinstance(data, str) else data
+    fs = fs or LocalFileSystem()
+    if publishes_at_close(fs):
+        fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+        fs.pipe_file(path, data)
+        return
+    with replacing(fs, path) as temporary, fs.open(temporary, "wb") as file:
+        file.write(data)
+        sync(file)
 
 
 @contextmanager
@@ -55,9 +82,24 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         raise
 
 
+def require_writable(folder: str) -> None:
+    """Raise OSError when no file could be written in a folder of this machine, which is made when it is missing."""
+    there = folder
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise NotADirectoryError(f"nothing can be written to {folder}, as {there} is a file: choose another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"the folder {there} cannot be written to: choose another place, or change its permissions")
+
+
 def publishes_at_close(fs: AbstractFileSystem) -> bool:
-    """Whether a file is seen only when it is closed: in an object store a temporary name would only mean a copy."""
-    return not isinstance(fs, LocalFileSystem) and "hdfs" not in str(fs.protocol)
+    """Whether a file is seen only when it is whole: in an object store a temporary name would only mean a copy.
+
+    Everything else (sftp, smb, ftp, hdfs …) shows a file while it grows, so it is written beside and renamed.
+    """
+    protocols = {fs.protocol} if isinstance(fs.protocol, str) else set(fs.protocol)
+    return not protocols.isdisjoint(OBJECT_STORES)
 
 
 def sync(file: Any) -> None:
@@ -103,8 +145,16 @@ class HashingFile:
 
 
 def _move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
-    if not isinstance(fs, LocalFileSystem):
-        fs.mv(temporary, path)
+    if isinstance(fs, LocalFileSystem):
+        os.replace(temporary, path)
+        sync_folder(os.path.dirname(path))
         return
-    os.replace(temporary, path)
-    sync_folder(os.path.dirname(path))
+    try:
+        fs.mv(temporary, path)
+        if not fs.exists(temporary):
+            return
+    except Exception:  # smb raises an OSError when the name is taken, ftp an error of its own, webhdfs none at all
+        if not (fs.exists(temporary) and fs.exists(path)):
+            raise
+    fs.rm_file(path)  # for a moment there is neither: a part without its manifest, which the next run makes again
+    fs.mv(temporary, path)

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from raywiki.corpus import Corpus, Manifest, Shard, tokens_table
+from raywiki.corpus import Corpus
+from raywiki.manifest import VERBS, Manifest, tokens_table
 from raywiki.schema import ARTICLES, DECISIONS, SIGNATURES, tokens_schema
 
 if TYPE_CHECKING:
     import polars as pl
+    from fsspec import AbstractFileSystem
 
-# Protocols that Polars reads by itself; everything else that fsspec knows goes through a pyarrow dataset.
-_POLARS_PROTOCOLS = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "hf", "http", "https"}
+# What Polars calls the options with which fsspec opened a store (s3fs, gcsfs, adlfs). Everything else that fsspec knows, and a
+# store opened with an option that is not here, goes through a pyarrow dataset.
+_S3 = {
+    "key": "aws_access_key_id",
+    "secret": "aws_secret_access_key",
+    "token": "aws_session_token",
+    "endpoint_url": "aws_endpoint_url",
+    "region_name": "aws_region",
+    "aws_access_key_id": "aws_access_key_id",
+    "aws_secret_access_key": "aws_secret_access_key",
+    "aws_session_token": "aws_session_token",
+    "anon": "aws_skip_signature",
+}
+_GCS = {"token": "google_service_account"}
+_AZURE = {
+    "account_name": "azure_storage_account_name",
+    "account_key": "azure_storage_account_key",
+    "sas_token": "azure_storage_sas_key",
+    "tenant_id": "azure_storage_tenant_id",
+    "client_id": "azure_storage_client_id",
+    "client_secret": "azure_storage_client_secret",
+    "anon": "azure_skip_signature",
+}
+_POLARS_NAMES = {
+    **dict.fromkeys(("s3", "s3a"), _S3),
+    **dict.fromkeys(("gs", "gcs"), _GCS),
+    **dict.fromkeys(("az", "abfs", "abfss"), _AZURE),
+    "hf": {},
+    "http": {},
+    "https": {},
+}
+# Options of fsspec that say how it reads, not where or as whom.
+_FOR_FSSPEC_ALONE = {"asynchronous", "loop", "batch_size", "project", "use_ssl", "max_concurrency", "cache_regions"}
+_FOR_FSSPEC_ALONE |= {"skip_instance_cache", "use_listings_cache", "listings_expiry_time", "max_paths"}
+_FOR_FSSPEC_ALONE |= {"default_block_size", "default_cache_type", "default_fill_cache", "fixed_upload_size"}
 
 
 def scan_articles(corpus: str | os.PathLike[str] | Corpus, parts: Sequence[str] | None = None) -> pl.LazyFrame:
@@ -74,19 +110,27 @@ def scan_table(
     corpus: str | os.PathLike[str] | Corpus, table: str, schema: pa.Schema, parts: Sequence[str] | None
 ) -> pl.LazyFrame:
     """Lazy frame over the committed shards of a table; a frame without rows when there are none."""
-    import polars as pl
-
     corpus = Corpus.open(corpus)
     manifests = corpus.require().manifests(table)
     unknown = sorted(set(parts or ()) - set(manifests))
     if unknown:
-        raise ValueError(f"part {unknown[0]} has no committed {table} in {corpus.url}: it has {', '.join(manifests) or 'none'}")
-    chosen = [manifests[part] for part in (manifests if parts is None else parts)]
+        verb, known = VERBS.get(table.partition("/")[0], "curate"), ", ".join(manifests) or "none"
+        raise ValueError(
+            f"part {unknown[0]} has no committed {table} in {corpus.url}: run `raywiki {verb}`, or take one of those there are "
+            f"({known})"
+        )
+    return scan_manifests(corpus, [manifests[part] for part in (manifests if parts is None else parts)], schema)
+
+
+def scan_manifests(corpus: Corpus, manifests: Iterable[Manifest], schema: pa.Schema) -> pl.LazyFrame:
+    """Lazy frame over the shards that these manifests of one table name; nothing but the shards is read."""
+    import polars as pl
+
     frames = [
         _scan_shards(corpus, [corpus.shard_path(manifest, shard) for shard in manifest.shards])
         .select(schema.names)
         .with_columns(part=pl.lit(manifest.part))
-        for manifest in chosen
+        for manifest in manifests
         if manifest.shards
     ]
     if not frames:
@@ -98,11 +142,12 @@ def scan_table(
 def _scan_shards(corpus: Corpus, paths: list[str]) -> pl.LazyFrame:
     import polars as pl
 
-    protocol = corpus.fs.protocol if isinstance(corpus.fs.protocol, str) else corpus.fs.protocol[0]
     if corpus.is_local:
         return pl.scan_parquet(paths, hive_partitioning=False, glob=False)
-    if protocol in _POLARS_PROTOCOLS:
-        return pl.scan_parquet([corpus.fs.unstrip_protocol(path) for path in paths], hive_partitioning=False, glob=False)
+    options = polars_options(corpus.fs)
+    if options is not None:
+        urls = [corpus.fs.unstrip_protocol(path) for path in paths]
+        return pl.scan_parquet(urls, hive_partitioning=False, glob=False, storage_options=options or None)
     import pyarrow.dataset as ds
     from pyarrow.fs import FSSpecHandler, PyFileSystem
 
@@ -110,25 +155,60 @@ def _scan_shards(corpus: Corpus, paths: list[str]) -> pl.LazyFrame:
     return pl.scan_pyarrow_dataset(dataset)
 
 
-def iter_shard(
-    corpus: Corpus, manifest: Manifest, shard: Shard, columns: list[str] | None = None, batch_size: int = 1024
-) -> Iterator[pa.Table]:
-    """Rows of one shard in order, in tables of at most `batch_size` rows, with the checksum of each page verified.
+def polars_options(fs: AbstractFileSystem) -> dict[str, str] | None:
+    """The options of a store as Polars calls them, so that it opens the same place as the same user; None: it cannot.
+
+    Nothing given is nothing to say: both then look for keys in the environment.
+
+    >>> class Store:
+    ...     protocol, storage_options = ("s3", "s3a"), {"key": "me", "client_kwargs": {"endpoint_url": "http://localhost:9000"}}
+    >>> polars_options(Store())
+    {'aws_access_key_id': 'me', 'aws_endpoint_url': 'http://localhost:9000', 'aws_allow_http': 'true'}
+    """
+    names = _POLARS_NAMES.get(fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0])
+    if names is None:
+        return None
+    given = {name: value for name, value in fs.storage_options.items() if name != "client_kwargs"}
+    given |= fs.storage_options.get("client_kwargs") or {}
+    options: dict[str, str] = {}
+    for name, value in given.items():
+        if value is None or value is False or name in _FOR_FSSPEC_ALONE:
+            continue
+        if name not in names or not isinstance(value, str | bool) or (names is _GCS and not str(value).endswith(".json")):
+            return None  # such as a profile, a credential object, gcsfs's token="anon"
+        options[names[name]] = value if isinstance(value, str) else "true"
+    if options.get("aws_endpoint_url", "").startswith("http://"):
+        options["aws_allow_http"] = "true"
+    return options
+
+
+def scan_metrics(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFrame:
+    """One row for each step of a training run: the curve of its loss.
+
+    Columns: `step`, `segment`, `tokens` (read so far), `train_loss` (nats a token, of the step's own batch), `lr`, `grad_norm`,
+    `tok_per_sec`, `mfu`, `seconds`, and `val_loss`, a list of structs with `part` and `loss` where the step was evaluated.
 
     Raises:
-        ValueError: the file is missing or damaged; the sentence names it.
-    """
-    import pyarrow.parquet as pq
+        FileNotFoundError: there is no corpus at that place.
+        ValueError: there is no such run, or it has not begun.
 
-    path = corpus.shard_path(manifest, shard)
-    try:
-        with corpus.fs.open(path, "rb") as file:
-            # Without reading ahead: that keeps the whole compressed file in memory.
-            parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
-            for batch in parquet.iter_batches(batch_size=batch_size, columns=columns):
-                yield pa.Table.from_batches([batch])
-    except (OSError, pa.ArrowException) as error:
-        raise ValueError(
-            f"{path} is damaged or missing, though the manifest of {manifest.folder} names it ({error}): "
-            f"remove what is left of it and run `raywiki {manifest.verb}` again"
-        ) from error
+    >>> curve = "scan_metrics(corpus, 'r1').explode('val_loss').unnest('val_loss').drop_nulls('loss')"
+    """
+    import polars as pl
+
+    corpus = Corpus.open(corpus).require()
+    path = corpus.path("runs", run, "metrics.jsonl")
+    if not corpus.fs.exists(path):
+        runs = ", ".join(corpus.runs()) or "none"
+        raise ValueError(f"there are no metrics of a run {run!r} in {corpus.url}: its runs are {runs}")
+    whole = corpus.fs.cat_file(path).rpartition(b"\n")[0]  # what follows the last newline was not finished
+    lines = [json.loads(line) for line in whole.splitlines() if line]
+    rows = [{**line, "val_loss": _by_part(line.get("val_loss"))} for line in lines]
+    numbers = ("train_loss", "lr", "grad_norm", "tok_per_sec", "mfu", "seconds")
+    val_loss = pl.List(pl.Struct({"part": pl.String, "loss": pl.Float64}))
+    counts = dict.fromkeys(("step", "segment", "tokens"), pl.Int64)
+    return pl.DataFrame(rows, schema={**counts, **dict.fromkeys(numbers, pl.Float64), "val_loss": val_loss}).lazy()
+
+
+def _by_part(val_loss: dict[str, float | None] | None) -> list[dict[str, str | float | None]] | None:
+    return None if val_loss is None else [{"part": part, "loss": loss} for part, loss in val_loss.items()]

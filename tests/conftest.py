@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from processes import free_ports, kill_all
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -67,7 +66,7 @@ class Head:
 def ray_head() -> Iterator[Head]:
     """Start a Ray head with a token of its own; stop all of its processes at the end, and nobody else's."""
     folder = tempfile.mkdtemp(prefix="rw", dir="/tmp")  # short: Ray's socket paths have a limit
-    port, dashboard_port = _free_ports(2)
+    port, dashboard_port = free_ports(2)
     command = [
         Path(sys.executable).with_name("ray"),
         "start",
@@ -85,7 +84,7 @@ def ray_head() -> Iterator[Head]:
         _wait_for(dashboard, head, Path(folder, "head.log"))
         yield Head(folder, dashboard, {**TOKEN, "RAY_ADDRESS": f"127.0.0.1:{port}"})
     finally:
-        _kill_all(folder)
+        kill_all(folder)
         head.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -120,14 +119,6 @@ def command(ray_head):
     return run
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
     for _ in range(600):
         try:
@@ -139,13 +130,3 @@ def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
             assert process.poll() is None, log.read_text()
             time.sleep(0.1)
     raise AssertionError(f"the Ray head did not start: {log.read_text()}")
-
-
-def _kill_all(folder: str) -> None:
-    """Kill every process whose command line names this head's folder."""
-    for proc in Path("/proc").glob("[0-9]*"):
-        try:
-            if folder.encode() in (proc / "cmdline").read_bytes():
-                os.kill(int(proc.name), signal.SIGKILL)
-        except (OSError, ValueError):
-            continue

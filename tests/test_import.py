@@ -52,3 +52,10 @@ def test_help_does_not_load_the_library():
     )
     printed = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert printed.stderr.strip() == "[]"
+
+
+def test_a_notebook_cell_shows_what_print_shows():
+    summary = raywiki.Summary("extract", "a<b", ({"part": "p1", "state": "committed"},), 1.0)
+    assert "extract a&lt;b: 1 part committed" in summary._repr_html_()
+    for name in ("Summary", "Status", "Rejects", "Templates", "GcSummary", "RemoveSummary"):
+        assert callable(getattr(raywiki, name)._repr_html_)

@@ -7,9 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import free_ports, kill_all
 
 import raywiki as rw
 from raywiki.training import read_metrics
@@ -70,19 +73,44 @@ def test_commands_do_the_same(library, ray_head, tmp_path):
     assert losses[0] == losses[1]
 
 
-def test_jobs(library, ray_head, tmp_path):
+@pytest.fixture
+def newcomer(tmp_path_factory) -> Iterator[dict[str, str]]:
+    """What someone has who never used Ray: no token, nothing set. `ray start` gets ports and a folder that no one else uses."""
+    folder = Path(tempfile.mkdtemp(prefix="rw", dir="/tmp"))  # short: Ray's socket paths have a limit
+    port, dashboard = free_ports(2)
+    ray = shutil.which("ray")
+    (folder / "bin").mkdir()
+    (folder / "bin" / "ray").write_text(
+        "#!/bin/sh\n"
+        f'if [ "$1" = start ]; then set -- "$@" --port={port} --dashboard-port={dashboard} --temp-dir={folder}/ray; fi\n'
+        f'if [ "$1" = start ]; then set -- "$@" --dashboard-agent-listen-port=0 --num-cpus=2; fi\n'
+        f'exec {ray} "$@"\n'
+    )
+    (folder / "bin" / "ray").chmod(0o755)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    yield {
+        **clean, "HOME": str(folder), "PATH": f"{folder}/bin{os.pathsep}{os.environ['PATH']}",
+        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
+    }  # fmt: skip
+    kill_all(str(folder))
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_jobs_on_a_cluster_that_a_newcomer_makes(library, newcomer, tmp_path):
+    """Both blocks as they stand, in one shell, with `set -e`."""
     [part] = (library / "dumps").glob("*articles1*")
     corpus = tmp_path / "corpus"
-    printed = run(
-        "jobs", ROOT, ray_head, RAY_ADDRESS=ray_head.dashboard, CORPUS=str(corpus), DUMP=str(part),
-        VOCABULARY=str(library / "pydoc.json"),
-    )  # fmt: skip
-    assert printed.count("succeeded") >= 5
+    names = {"CORPUS": str(corpus), "DUMP": str(part), "VOCABULARY": str(library / "pydoc.json")}
+    script = ["bash", "-euo", "pipefail", "-c", SNIPPETS["cluster"] + SNIPPETS["jobs"]]
+    done = subprocess.run(script, cwd=ROOT, env={**newcomer, **names}, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("succeeded") >= 5
+    assert "Anyone with network access" not in done.stdout + done.stderr
     ours, theirs = (rw.Corpus(folder).manifests("articles") for folder in (corpus, library / "corpus"))
     assert len(ours) == 1
     assert all(manifest.digest == theirs[part].digest for part, manifest in ours.items())
     assert [record["step"] for record in read_metrics(corpus / "runs/r1/metrics.jsonl")][-1] == 20
-    assert "nothing to do, nothing committed" in printed
+    assert "nothing to do, nothing committed" in done.stdout
 
 
 def test_a_job_that_fails_has_exit_status_1(ray_head, tmp_path):

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import logging
 import os
 import pickle
+import signal
+import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from raywiki.engine.address import check_address
+from raywiki.engine.resources import Resources, cpus_for_worker, fits
+from raywiki.progress import say
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -18,53 +28,212 @@ OBJECT_STORE_BYTES = 1 << 30
 
 
 def start() -> None:
-    """Connect to the cluster of `RAY_ADDRESS`, or start Ray on this machine; nothing when Ray is running already."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # silences a warning about GPUs that are not asked for
+    """Connect to the cluster of `RAY_ADDRESS`, or start Ray on this machine; nothing when Ray is running already.
+
+    Raises:
+        ValueError: `RAY_ADDRESS` is no address of a Ray head.
+        ConnectionError: no Ray answers there, or it does not take us.
+    """
+    say("starting Ray")
     import ray
 
     if ray.is_initialized():
         return
-    local: dict[str, Any] = {}
-    if not os.environ.get("RAY_ADDRESS"):
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    with _own_signals():
+        if address == "local":
+            _start_here()
+        else:
+            _connect(address)
+        atexit.register(_shut_down)
+
+
+def _start_here() -> None:
+    import ray
+
+    # Every worker would warn about GPUs that a task did not ask for. Workers inherit the environment of this moment.
+    name = "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"
+    added = name not in os.environ
+    os.environ.setdefault(name, "0")
+    try:
         # Up three seconds sooner than with a dashboard, which nobody asked for: one who wants it starts Ray and says where.
-        local = {"address": "local", "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
-        # Only a dashboard would send them, and Ray Data starts a process to collect them.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # One line of Ray's own about every start says nothing that a user of raywiki can act on.
-    ray.init(logging_level=logging.ERROR, log_to_driver=False, **local)
+        # One line of Ray's own about every start says nothing that a user of raywiki can act on.
+        ray.init(
+            address="local",
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+    finally:
+        if added:
+            del os.environ[name]
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    check_address(address)
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
+    except Exception as error:  # another version of Ray there, or a machine that is not of the cluster
+        raise ConnectionError(f"Ray at RAY_ADDRESS={address} does not take us: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Around `ray.init`: keep what the process does at SIGTERM, and let Ctrl-C wait for a Ray that can be stopped.
+
+    `ray.init` puts a handler of its own in place of the caller's. Interrupted half-way it leaves a process that crashes at
+    its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    interrupted = threading.Event()
+
+    def later(number: int, frame: object) -> None:
+        interrupted.set()
+        say("stopping as soon as Ray is up")
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, later)
+    left = None
+    try:
+        yield
+    except SystemExit as error:  # what Ray's handler does
+        left = error
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+    if left is not None:
+        signal.raise_signal(signal.SIGTERM)
+        raise left
+    if interrupted.is_set():
+        signal.raise_signal(signal.SIGINT)
+
+
+def _shut_down() -> None:
+    """At the end of the process, before Ray's own: another Ctrl-C while Ray stops would print twenty lines that say nothing."""
+    import ray
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ray.shutdown()
+
+
+def nodes() -> list[Resources]:
+    """What each living node of the cluster has in all, whoever uses it now."""
+    start()
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def require(bundle: Resources, count: int = 1) -> None:
+    """Nothing when the cluster can ever hold `count` such bundles, each on one node, at once; Ray would wait for ever.
+
+    A cluster that grows by itself may get such nodes: it is told on standard error, and waited for.
+
+    Raises:
+        ValueError: no node can.
+    """
+    problem = fits(nodes(), bundle, count)
+    if problem is None:
+        return
+    if not _is_autoscaling():
+        raise ValueError(f"{problem}; ask for less, or add a node (`ray start --address=…`)")
+    print(f"raywiki: {problem}; waiting for the cluster's autoscaler to add one", file=sys.stderr, flush=True)
+
+
+def worker_cpus(workers: int, gpus: float = 0) -> int:
+    """The most CPUs that each of so many workers, with so many GPUs each, can have at once.
+
+    Raises:
+        ValueError: the nodes have no room for them, and there is no autoscaler.
+    """
+    cpus = cpus_for_worker(nodes(), workers, gpus)
+    if not cpus:
+        require({"CPU": 1, "GPU": gpus} if gpus else {"CPU": 1}, workers)
+    return max(1, cpus)
+
+
+def _is_autoscaling() -> bool:
+    """Whether an autoscaler adds nodes. A cluster of fixed nodes has one that only reports: it calls their types node_<id>."""
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    if _internal_kv_get(b"__autoscaler_v2_enabled", namespace=b"__autoscaler") == b"1":
+        return True
+    report = json.loads(_internal_kv_get(b"__autoscaling_status") or b"{}").get("autoscaler_report") or {}
+    return any(not name.startswith("node_") for name in report.get("active_nodes") or {})
 
 
 def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: float = 1) -> Iterator[tuple[int, Result]]:
     """Apply `function` to each item in a Ray task of its own; yield (index, result) in the order they finish.
 
-    A task whose worker or node dies is run again, so `function` must be safe to repeat. An exception that it raises stops
-    the whole and is raised here as itself, with the worker's traceback as a note.
+    A task is sent its own item only. A task whose worker or node dies is run again, so `function` must be safe to repeat.
+    An exception that it raises stops the whole and is raised here as itself, with the worker's traceback as a note.
+
+    Raises:
+        ValueError: no node of the cluster has `num_cpus`.
     """
     if not items:
         return
-    start()
+    require({"CPU": num_cpus})
     import ray
+    from ray import cloudpickle
 
-    _quiet(ray.data.DataContext.get_current())
-
-    def apply(row: dict[str, int]) -> dict[str, Any]:
+    def apply(row: dict[str, Any]) -> dict[str, Any]:
         try:
-            result, error = function(items[row["id"]]), None
+            result, error = function(pickle.loads(row["item"])), None
         except Exception as raised:  # carried as a value: Ray's wrappers would lose its type and sentence
             raised.add_note(traceback.format_exc())
-            result, error = None, raised
-        return {"index": row["id"], "result": pickle.dumps((result, error))}
+            result, error = None, portable(raised)
+        return {"index": row["index"], "result": cloudpickle.dumps((result, error))}
 
-    dataset = ray.data.range(len(items), override_num_blocks=len(items)).map(apply, num_cpus=num_cpus)
-    for row in dataset.iter_rows():
-        result, error = pickle.loads(row["result"])
-        if error is not None:
-            raise error
-        yield row["index"], result
+    say("waiting for the first result")
+    rows = [{"index": index, "item": cloudpickle.dumps(item)} for index, item in enumerate(items)]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(apply, num_cpus=num_cpus)
+    # One bar for what the user asked, raywiki's, not one for each of Ray's operators. The context is the data set's own.
+    dataset.context.enable_progress_bars = False
+    dataset.context.print_on_execution_start = False
+    with only_errors("ray.data"):
+        for row in dataset.iter_rows():
+            result, error = pickle.loads(row["result"])
+            if error is not None:
+                raise error
+            yield row["index"], result
 
 
-def _quiet(context: Any) -> None:
-    """Leave progress to raywiki: one bar for what the user asked, not one for each of Ray's operators."""
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+def portable(error: Exception) -> Exception:
+    """The exception itself where it survives being pickled, else one of a built-in type with its sentence and notes.
+
+    >>> class Odd(ValueError):
+    ...     def __init__(self, file, line):
+    ...         super().__init__(f"{file} is odd in line {line}")
+    >>> portable(Odd("a.txt", 3))
+    ValueError('a.txt is odd in line 3')
+    """
+    from ray import cloudpickle
+
+    try:
+        pickle.loads(cloudpickle.dumps(error))
+        return error
+    except Exception:
+        kind = next((kind for kind in (ValueError, OSError) if isinstance(error, kind)), None)
+        plain = kind(str(error)) if kind else RuntimeError(f"{type(error).__name__}: {error}")
+        for note in getattr(error, "__notes__", ()):
+            plain.add_note(note)
+        return plain
+
+
+@contextmanager
+def only_errors(name: str) -> Iterator[None]:
+    """While open, the logger of that name says only errors."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

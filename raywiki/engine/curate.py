@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,13 +20,14 @@ import pyarrow as pa
 
 import raywiki
 from raywiki import curation
-from raywiki.corpus import Corpus, Manifest, Shard, part_folder, part_order, settle, shard_key
+from raywiki.corpus import Corpus, Tables
 from raywiki.engine.cluster import run
-from raywiki.engine.index import PAIRS_DEFAULTS, find_pairs, sign
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary, lost_parts
-from raywiki.scan import iter_shard, scan_table
+from raywiki.engine.index import PAIRS_DEFAULTS, arrival_order, check_index, find_pairs, sign
+from raywiki.manifest import Manifest, Shard, part_folder, part_order, settle, shard_key
+from raywiki.progress import Progress
+from raywiki.scan import scan_manifests
 from raywiki.schema import DECISIONS, PAIRS, SIGNATURES
+from raywiki.summary import Summary, lost_parts, some_parts
 
 DEFAULTS: dict[str, Any] = {"min_chars": 500, "min_words": 0, "rules": [], "fraction": 1.0}
 ROW_GROUP = 1 << 16
@@ -63,51 +65,95 @@ def curate(
 
     Raises:
         FileNotFoundError: no corpus there.
-        ValueError: nothing is extracted; the settings are not the committed ones; a rule is unknown, or an expression gives
-            nulls or another length; a shard is damaged.
+        ValueError: nothing is extracted, or the articles of a part are gone; a setting makes no sense or is not the
+            committed one; a rule is unknown, or an expression gives nulls or another length; a shard is damaged.
+        OSError: the corpus cannot be written to.
     """
     started = time.monotonic()
-    corpus = Corpus.open(corpus).require()
-    articles = corpus.manifests("articles")
-    if not articles:
+    corpus = Corpus.open(corpus).require().writable()
+    tables = corpus.tables()
+    numbers = dict(
+        min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold, ngram_size=ngram_size,
+        num_bands=num_bands, rows_per_band=rows_per_band,
+    )  # fmt: skip
+    settings, index = curate_settings(tables, rules, overwrite, **numbers)
+    tables.require_articles()
+    if not tables["articles"]:
         raise ValueError(f"{corpus.url} has no article to curate: run `raywiki extract {corpus.url} DUMP…` first")
-    committed = corpus.manifests("decisions")
-    given: dict[str, Any] = {"min_chars": min_chars, "min_words": min_words, "fraction": fraction}
-    given["rules"] = None if rules is None else [_rule_name(rule) for rule in rules]
-    settings = settle("decisions", [each.settings for each in committed.values()], given, DEFAULTS, overwrite)
-    given_index = dict(threshold=threshold, ngram_size=ngram_size, num_bands=num_bands, rows_per_band=rows_per_band)
-    indexed = [each.settings for each in corpus.manifests("pairs").values()]
-    index = settle("near-duplicate pairs", indexed, given_index, PAIRS_DEFAULTS, overwrite)
-    _resolve(settings, rules, "en")  # a wrong rule is the caller's mistake: say it before the work
-    sign(corpus, articles, index)
-    order = find_pairs(corpus, articles, index)
-    lost = lost_parts(corpus, committed)
-    rows = _decide(corpus, articles, {part: committed[part] for part in committed if part not in lost}, order, settings, rules)
-    warnings = list(lost.values())
+    cut_off = _runs_cut_off(tables, settings, index)
+    for warning in cut_off:
+        print(f"raywiki: warning: {warning}", file=sys.stderr, flush=True)  # before the work: there is time to stop it
+    sign(tables, index)
+    order = find_pairs(tables, index)
+    lost = lost_parts(tables, "decisions")
+    rows = _decide(tables, set(lost), order, settings, rules)
+    warnings = [*lost.values(), *cut_off]
     if order != sorted(order, key=part_order):
         warnings.append("parts arrived in another order than that of their ids: duplicates stay in the part that came first")
     return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
 
 
+def curate_settings(
+    tables: Tables, rules: Sequence[str | pl.Expr] | None = None, overwrite: bool = False, **numbers: float | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the decisions and those of the index that `curate` would run with, or the ValueError that it would raise.
+
+    The corpus may be missing yet. `numbers` are the other arguments of `curate`; None: not given. What makes no sense is
+    named before what differs from the committed settings.
+    """
+    given: dict[str, Any] = {name: numbers.get(name) for name in DEFAULTS}
+    given["rules"] = None if rules is None else [_rule_name(rule) for rule in rules]
+    given_index = {name: numbers.get(name) for name in PAIRS_DEFAULTS}
+    check_index(given_index)
+    _resolve({**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}, rules, "en")
+    settings = settle("decisions", _settings(tables, "decisions"), given, DEFAULTS, overwrite)
+    index = settle("near-duplicate pairs", _settings(tables, "pairs"), given_index, PAIRS_DEFAULTS, overwrite)
+    _resolve(settings, rules, "en")  # committed rules of one's own must be given again
+    return settings, index
+
+
+def _settings(tables: Tables, table: str) -> list[dict[str, Any]]:
+    return [manifest.settings for manifest in tables[table].values()]
+
+
+def _runs_cut_off(tables: Tables, settings: Mapping[str, Any], index: Mapping[str, Any]) -> list[str]:
+    """A warning for each run that learned from parts whose decisions will be made anew, as far as that shows beforehand."""
+    changed: list[str] = []
+    for part in arrival_order(tables):
+        decisions, pairs = tables["decisions"].get(part), tables["pairs"].get(part)
+        if decisions is None or pairs is None:
+            continue  # new, or lost and made again as it was
+        other = decisions.settings != settings or any(pairs.settings[name] != value for name, value in index.items())
+        if other or changed or tables.is_stale(decisions):
+            changed.append(part)
+    known = tables.corpus.runs_that_know(changed) if changed else {}
+    return [
+        f"run {run} learned from {some_parts(parts)}, whose decisions are made anew: once tokenized with another outcome, they "
+        "are not what it learned from, and it cannot go on with them as before"
+        for run, parts in known.items()
+    ]
+
+
 def _decide(
-    corpus: Corpus, articles: Mapping[str, Manifest], committed: Mapping[str, Manifest], order: Sequence[str],
-    settings: dict[str, Any], rules: Sequence[str | pl.Expr] | None,
-) -> list[dict[str, Any]]:  # fmt: skip
+    tables: Tables, lost: set[str], order: Sequence[str], settings: dict[str, Any], rules: Sequence[str | pl.Expr] | None
+) -> list[dict[str, Any]]:
     """Bring the decisions of every part up to date; what became of each part, in order of arrival."""
-    made_from = _upstreams(corpus, articles, order)
+    committed = {part: manifest for part, manifest in tables["decisions"].items() if part not in lost}
+    made_from = _upstreams(tables, order)
     new = _first_outdated(committed, order, settings, made_from)
     rows = [{"part": part, "state": "unchanged", **committed[part].counts} for part in order[:new]]
-    parts = [_part_to_evaluate(corpus, articles[part], settings, rules, committed.get(part)) for part in order[new:]]
+    corpus = tables.corpus
+    parts = [_part_to_judge(corpus, tables["articles"][part], settings, rules, committed.get(part)) for part in order[new:]]
     previous = committed[order[new - 1]] if new else None
-    looked_up = _looked_up(corpus, order, order[new:])
-    published = [_published(corpus, part, looked_up) for part in order[:new]] if parts else []
+    looked_up = _looked_up(tables, order, order[new:])
+    published = [_published(tables, part, looked_up) for part in order[:new]] if parts else []
     with Progress("decide", sum(part.articles.rows for part in parts), "articles") as progress:
-        for part, reasons in _evaluate(corpus, parts, progress):
+        for part, reasons, seconds in _evaluate(corpus, parts, progress):
             upstream = made_from[part.name] | ({previous.folder: previous.digest} if previous else {})
             old, state = committed.get(part.name), "unchanged"
             if old is None or old.settings != settings or old.upstream != upstream:
-                old, state = _decide_part(corpus, part, reasons, published, settings, upstream), "committed"
-            published.append(_published(corpus, part.name, looked_up))
+                old, state = _decide_part(tables, part, reasons, published, settings, upstream, seconds), "committed"
+            published.append(_published(tables, part.name, looked_up))
             rows.append({"part": part.name, "state": state, **old.counts})
             previous = old
     return rows
@@ -127,10 +173,10 @@ def _resolve(settings: Mapping[str, Any], rules: Sequence[str | pl.Expr] | None,
     return curation.resolve_rules(list(rules), **numbers, language=language)
 
 
-def _upstreams(corpus: Corpus, articles: Mapping[str, Manifest], parts: Sequence[str]) -> dict[str, dict[str, str]]:
+def _upstreams(tables: Tables, parts: Sequence[str]) -> dict[str, dict[str, str]]:
     """What the decisions of each part are made from, by folder and digest; those of the part before it come on top."""
-    tables = (articles, corpus.manifests("signatures"), corpus.manifests("pairs"))
-    return {part: {table[part].folder: table[part].digest for table in tables} for part in parts}
+    upstream = [tables[name] for name in ("articles", "signatures", "pairs")]
+    return {part: {table[part].folder: table[part].digest for table in upstream} for part in parts}
 
 
 def _first_outdated(
@@ -147,7 +193,7 @@ def _first_outdated(
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PartToJudge:
     """One part to evaluate: by which rules, and which of them its committed decisions answer."""
 
     articles: Manifest
@@ -187,11 +233,11 @@ class _Part:
         return self.reads_text
 
 
-def _part_to_evaluate(
+def _part_to_judge(
     corpus: Corpus, articles: Manifest, settings: Mapping[str, Any], given: Sequence[str | pl.Expr] | None, old: Manifest | None
-) -> _Part:
+) -> _PartToJudge:
     """Old decisions answer for the same rules on the same articles by the same raywiki, unless they are damaged."""
-    part = _Part(articles, settings, given, old, set())
+    part = _PartToJudge(articles, settings, given, old, set())
     if old is None or old.raywiki != raywiki.__version__ or old.upstream[articles.folder] != articles.digest:
         return part
     named = [name for name in old.settings["rules"] if not name.startswith("expression ")]
@@ -205,61 +251,70 @@ def _part_to_evaluate(
     return replace(part, unchanged=unchanged)
 
 
-def _evaluate(corpus: Corpus, parts: Sequence[_Part], progress: Progress) -> Iterator[tuple[_Part, pl.DataFrame]]:
-    """The rules that each article fails, part after part, while Ray is at work on the next ones."""
+def _evaluate(
+    corpus: Corpus, parts: Sequence[_PartToJudge], progress: Progress
+) -> Iterator[tuple[_PartToJudge, pl.DataFrame, float]]:
+    """The rules that each article fails, part after part, while Ray is at work on the next ones; and the seconds it took."""
     items = {part.name: [(corpus.url_of(), part, shard) for shard in part.articles.shards] for part in parts}
     sent = {part.name for part in parts if part.on_ray}
     spread = [item for part in parts if part.name in sent for item in items[part.name]]
     results = run(_evaluate_shard, spread)
-    found: dict[tuple[str, str], pl.DataFrame] = {}
+    found: dict[tuple[str, str], tuple[pl.DataFrame, float]] = {}
     for part in parts:
+        started, took = time.monotonic(), 0.0
         rules = [] if part.name in sent else _rules_to_ask(corpus, part)
         frames = [pl.DataFrame(schema={"page_id": pl.Int64, "reasons": pl.List(pl.String)})]
         for item in items[part.name]:
             key = part.name, item[2].name
             while part.name in sent and key not in found:
-                i, frame = next(results)
-                found[spread[i][1].name, spread[i][2].name] = frame
-            frames.append(found.pop(key) if part.name in sent else _evaluate_with(rules, corpus, part, item[2]))
+                i, frame_and_seconds = next(results)
+                found[spread[i][1].name, spread[i][2].name] = frame_and_seconds
+            if part.name in sent:
+                frame, seconds = found.pop(key)
+                took += seconds
+            else:
+                frame = _evaluate_with(rules, corpus, part, item[2])
+            frames.append(frame)
             progress.advance(item[2].rows)
-        yield part, pl.concat(frames)
+        yield part, pl.concat(frames), took if part.name in sent else time.monotonic() - started
 
 
-def _evaluate_shard(item: tuple[str, _Part, Shard]) -> pl.DataFrame:
-    """Ray task: the rules on one shard."""
-    url, part, shard = item
+def _evaluate_shard(item: tuple[str, _PartToJudge, Shard]) -> tuple[pl.DataFrame, float]:
+    """Ray task: the rules on one shard, and the seconds that they took."""
+    started, (url, part, shard) = time.monotonic(), item
     corpus = Corpus(url)
-    return _evaluate_with(_rules_to_ask(corpus, part), corpus, part, shard)
+    return _evaluate_with(_rules_to_ask(corpus, part), corpus, part, shard), time.monotonic() - started
 
 
-def _rules_to_ask(corpus: Corpus, part: _Part) -> list[curation.Rule]:
+def _rules_to_ask(corpus: Corpus, part: _PartToJudge) -> list[curation.Rule]:
     """The part's rules; those that its committed decisions answer look there."""
     if not part.unchanged or part.decisions is None:
         return part.rules
     return curation.reuse_reasons(part.rules, part.unchanged, _reasons_in(corpus, part.decisions))
 
 
-def _evaluate_with(rules: Sequence[curation.Rule], corpus: Corpus, part: _Part, shard: Shard) -> pl.DataFrame:
+def _evaluate_with(rules: Sequence[curation.Rule], corpus: Corpus, part: _PartToJudge, shard: Shard) -> pl.DataFrame:
     """A batch of articles at a time, so that a shard may be larger than memory."""
-    batches = iter_shard(corpus, part.articles, shard, part.columns, BATCH if part.reads_text else ROW_GROUP)
+    batches = corpus.iter_shard(part.articles, shard, part.columns, BATCH if part.reads_text else ROW_GROUP)
     frames = (pl.DataFrame(batch).lazy().with_columns(part=pl.lit(part.name)) for batch in batches)
     return pl.concat([curation.evaluate_rules(frame, rules) for frame in frames])
 
 
 def _reasons_in(corpus: Corpus, decisions: Manifest) -> pl.DataFrame:
     columns = ["page_id", "reasons"]
-    tables = [table for shard in decisions.shards for table in iter_shard(corpus, decisions, shard, columns, ROW_GROUP)]
+    tables = [table for shard in decisions.shards for table in corpus.iter_shard(decisions, shard, columns, ROW_GROUP)]
     return pl.DataFrame(pa.concat_tables([DECISIONS.empty_table().select(columns), *tables]))
 
 
 def _decide_part(
-    corpus: Corpus, part: _Part, reasons: pl.DataFrame, published: Sequence[pl.DataFrame], settings: dict[str, Any],
-    upstream: dict[str, str],
+    tables: Tables, part: _PartToJudge, reasons: pl.DataFrame, published: Sequence[pl.DataFrame], settings: dict[str, Any],
+    upstream: dict[str, str], seconds: float,
 ) -> Manifest:  # fmt: skip
-    started = time.monotonic()
-    hashes = scan_table(corpus, "signatures", SIGNATURES, [part.name]).select("page_id", "text_hash").collect()
+    """Decide one part and commit that; `seconds` went into its `reasons`."""
+    started, corpus = time.monotonic(), tables.corpus
+    hashes = scan_manifests(corpus, [tables["signatures"][part.name]], SIGNATURES).select("page_id", "text_hash").collect()
     articles = reasons.join(hashes, on="page_id", how="left", maintain_order="left")
-    pairs = scan_table(corpus, "pairs", PAIRS, [part.name]).select(PAIRS.names).collect()
+    pairs = scan_manifests(corpus, [tables["pairs"][part.name]], PAIRS).select(PAIRS.names).collect()
     nothing = pl.DataFrame(schema={"text_hash": pl.Binary, "part": pl.String, "page_id": pl.Int64})
     decided = curation.decide(articles, pairs, pl.concat([nothing, *published]), part.name)
     if decided.height != part.articles.rows:
@@ -271,32 +326,34 @@ def _decide_part(
     name = f"00000-{shard_key(settings, upstream)}.parquet"
     shard = corpus.write_shard(part_folder("decisions", part.name), name, groups, DECISIONS)
     failed = Counter(decided["reason"].drop_nulls().to_list())
-    manifest = Manifest(
-        table="decisions", part=part.name, settings=settings, shards=(shard,) if shard else (),
-        counts=curation.count_decisions(decided), upstream=upstream, notes={"reasons": dict(failed.most_common())},
-        seconds=round(time.monotonic() - started, 3), raywiki=raywiki.__version__,
+    manifest = Manifest.made(
+        "decisions", part.name, settings, [shard], curation.count_decisions(decided), upstream=upstream,
+        seconds=seconds + time.monotonic() - started, notes={"reasons": dict(failed.most_common())},
     )  # fmt: skip
-    return corpus.commit(manifest)
+    return tables.commit(manifest)
 
 
 _KEY = pl.col("text_hash").bin.head(8).bin.reinterpret(dtype=pl.UInt64).alias("key")  # quicker to compare than 16 bytes
 
 
-def _looked_up(corpus: Corpus, order: Sequence[str], parts: Sequence[str]) -> pl.DataFrame:
+def _looked_up(tables: Tables, order: Sequence[str], parts: Sequence[str]) -> pl.DataFrame:
     """Keys of the texts that the decisions of these parts may look up: that several articles have, or that are in pairs.
 
     Few texts are. So decisions that all parts get anew take no longer for a part the more parts there are.
     """
     if not parts:
         return pl.DataFrame(schema={"key": pl.UInt64})
-    texts = scan_table(corpus, "signatures", SIGNATURES, order).select(_KEY).collect(engine="streaming")
-    pairs = scan_table(corpus, "pairs", PAIRS, parts).select(pl.col("other_hash").alias("text_hash")).select(_KEY).collect()
-    return pl.concat([texts.filter(pl.col("key").is_duplicated()), pairs]).unique()
+    texts = scan_manifests(tables.corpus, [tables["signatures"][part] for part in order], SIGNATURES)
+    pairs = scan_manifests(tables.corpus, [tables["pairs"][part] for part in parts], PAIRS)
+    keys = texts.select(_KEY).collect(engine="streaming")
+    others = pairs.select(pl.col("other_hash").alias("text_hash")).select(_KEY).collect()
+    return pl.concat([keys.filter(pl.col("key").is_duplicated()), others]).unique()
 
 
-def _published(corpus: Corpus, part: str, looked_up: pl.DataFrame) -> pl.DataFrame:
+def _published(tables: Tables, part: str, looked_up: pl.DataFrame) -> pl.DataFrame:
     """Text hash, part and page id of the articles that a part publishes, as far as their texts may be looked up."""
-    kept = scan_table(corpus, "decisions", DECISIONS, [part]).filter("keep").select("page_id")
-    texts = scan_table(corpus, "signatures", SIGNATURES, [part]).select("text_hash", "part", "page_id", _KEY)
+    kept = scan_manifests(tables.corpus, [tables["decisions"][part]], DECISIONS).filter("keep").select("page_id")
+    texts = scan_manifests(tables.corpus, [tables["signatures"][part]], SIGNATURES)
+    texts = texts.select("text_hash", "part", "page_id", _KEY)
     texts = texts.join(looked_up.lazy(), on="key", how="semi").join(kept, on="page_id", how="semi")
     return texts.select("text_hash", "part", "page_id").collect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,30 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import raywiki
-from raywiki.corpus import (
-    SUMS,
-    Corpus,
-    Manifest,
-    Shard,
-    part_folder,
-    part_id,
-    part_order,
-    settle,
-    shard_key,
-)
+from raywiki.corpus import Corpus, Tables
 from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ranges, read_range, read_siteinfo, split_dump
 from raywiki.dumps.checksums import dump_digests, listed_digest
 from raywiki.engine.cluster import run
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary, lost_parts
 from raywiki.files import absolute
-from raywiki.scan import iter_shard, scan_articles
+from raywiki.manifest import SUMS, Manifest, Shard, part_folder, part_id, part_order, settle, shard_key
+from raywiki.progress import Progress
+from raywiki.scan import scan_manifests
 from raywiki.schema import ARTICLES
+from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts
 from raywiki.wikitext import pages_to_articles
 from raywiki.wikitext.table import check_cleaner, holds_wikitext
 
-MAX_EXAMPLES = 500  # dropped templates that have an example in a manifest: those dropped most often
-MAX_PAGE_ERRORS = 100  # described in a manifest; all are counted
+MAX_EXAMPLES = 500  # dropped templates that have an example in the notes: those dropped most often
+MAX_PAGE_ERRORS = 100  # described in the notes; all are counted
+LANGUAGE = r"[a-z]{2,}(-[a-z0-9]+)*"  # as wikis spell them: en, simple, zh-min-nan, be-x-old
 KINDS = SUMS["articles"][1]
 PARQUET_OPTIONS = {
     "compression": "zstd",
@@ -68,23 +61,26 @@ def extract(
 
     Raises:
         FileNotFoundError: a dump is not there.
+        OSError: the corpus cannot be written to.
         ValueError: there is no such cleaner; a file is no dump, is damaged, or holds no page; its part is committed from
             another file, with another language or by another cleaner; page ids are in the corpus already. Parts that are
             fine are committed before it is raised.
     """
     started = time.monotonic()
+    if language is not None and not re.fullmatch(LANGUAGE, language):
+        raise ValueError(f"language={language!r} is no language code: give one such as en or zh-min-nan")
     if cleaner is not None:
         check_cleaner(cleaner)
-    corpus = Corpus.open(corpus)
+    corpus = Corpus.open(corpus).writable()
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
-    committed = corpus.manifests("articles")
-    lost = lost_parts(corpus, committed)
+    tables = corpus.tables()
+    lost = lost_parts(tables, "articles")
     given = {"language": language, "cleaner": cleaner}
-    parts = _plan(corpus, committed, lost, [os.fspath(path) for path in paths], given, allow_damaged, overwrite)
+    parts = _plan(corpus, tables["articles"], lost, [os.fspath(path) for path in paths], given, allow_damaged, overwrite)
     todo = [part for part in parts.values() if part.committed is None]
     manifests: list[Manifest] = []
     failures: list[Exception] = []
-    for outcome in _extract_parts(corpus, todo):
+    for outcome in _extract_parts(tables, todo):
         if isinstance(outcome, Exception):
             failures.append(outcome)
         else:
@@ -95,12 +91,13 @@ def extract(
     rows += [_row(manifest, "committed") for manifest in manifests]
     rows.sort(key=lambda row: part_order(row["part"]))
     warnings = [lost[part] for part in parts if part in lost]
-    warnings += [warning for manifest in manifests for warning in manifest.notes["warnings"]]
-    return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+    warnings += [warning for manifest in manifests for warning in articles_warnings(manifest)]
+    notes = articles_notes(manifests, tables["articles"].values()) if manifests else []
+    return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings), tuple(notes))
 
 
 @dataclass(frozen=True)
-class _Part:
+class _DumpPart:
     """One dump part of this call; `committed` is its manifest when there is nothing to do."""
 
     part: str
@@ -121,12 +118,12 @@ class _Part:
 def _plan(
     corpus: Corpus, committed: Mapping[str, Manifest], lost: Mapping[str, str], paths: list[str],
     given: Mapping[str, str | None], allow_damaged: bool, overwrite: bool,
-) -> dict[str, _Part]:  # fmt: skip
+) -> dict[str, _DumpPart]:  # fmt: skip
     """What each dump is, and whether it is committed; all of a user's mistakes that show before the work are found here."""
     by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
-    planned: dict[str, _Part] = {}
-    for path in map(absolute, paths):
-        site = read_siteinfo(path)
+    planned: dict[str, _DumpPart] = {}
+    sites = {path: read_siteinfo(path) for path in map(absolute, paths)}  # all heads before the first file is read whole
+    for path, site in sites.items():
         name = path.rstrip("/").rpartition("/")[2]
         sha256 = _checked_digest(path, allow_damaged)
         ranges = tuple(split_dump(path))
@@ -144,7 +141,9 @@ def _plan(
         same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
         if part in lost or (same and old is not None and old.notes.get("gaps") and overwrite):
             same = False
-        planned[part] = _Part(part, path, ranges, source, site, settings, allow_damaged, corpus.url_of(), old if same else None)
+        planned[part] = _DumpPart(
+            part, path, ranges, source, site, settings, allow_damaged, corpus.url_of(), old if same else None
+        )
     return planned
 
 
@@ -177,7 +176,7 @@ def _checked_digest(path: str, allow_damaged: bool) -> str:
 class _Range:
     """What a Ray task needs to extract one byte range."""
 
-    part: _Part
+    part: _DumpPart
     dump_range: DumpRange
 
 
@@ -191,14 +190,14 @@ class _Result:
     dropped_templates: Counter[str]
     examples: dict[str, dict[str, str]]
     page_errors: list[dict[str, Any]]
+    seconds: float
 
 
-def _extract_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest | Exception]:
+def _extract_parts(tables: Tables, parts: list[_DumpPart]) -> Iterator[Manifest | Exception]:
     """Run the ranges of all parts through Ray; commit each part when its last range is there."""
     items = [_Range(part, dump_range) for part in parts for dump_range in part.ranges]
     waiting = Counter(item.part.part for item in items)
     results: dict[str, dict[int, _Result | Exception]] = {part.part: {} for part in parts}
-    started = time.monotonic()
     title = parts[0].part if len(parts) == 1 else f"{len(parts)} parts"
     with Progress(f"extract {title}", sum(part.source["bytes"] for part in parts) / 1e6, "MB of dump") as progress:
         for i, result in run(_extract_range, items):
@@ -210,7 +209,7 @@ def _extract_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest | Ex
             progress.advance((item.dump_range.end - item.dump_range.start) / 1e6, figures)
             if not waiting[item.part.part]:
                 try:
-                    yield _commit(corpus, item.part, results.pop(item.part.part), time.monotonic() - started)
+                    yield _commit(tables, item.part, results.pop(item.part.part))
                 except (ValueError, OSError) as error:
                     yield error
 
@@ -225,7 +224,7 @@ def _extract_range(item: _Range) -> _Result | Exception:
 
 def extract_range(item: _Range) -> _Result:
     """Read, clean and write one range, a batch of pages at a time."""
-    part = item.part
+    started, part = time.monotonic(), item.part
     reader = read_range(item.dump_range, allow_damaged=part.allow_damaged)
     counts: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
@@ -253,7 +252,8 @@ def extract_range(item: _Range) -> _Result:
     corpus = Corpus(part.corpus)
     name = f"{item.dump_range.index:05d}-{part.key}.parquet"
     shard = corpus.write_shard(part_folder("articles", part.part), name, tables(), ARTICLES, **PARQUET_OPTIONS)
-    return _Result(shard, reader.report, counts, dropped, _most_dropped(examples, dropped), page_errors)
+    seconds = time.monotonic() - started
+    return _Result(shard, reader.report, counts, dropped, _most_dropped(examples, dropped), page_errors, seconds)
 
 
 def _most_dropped(examples: dict[str, dict[str, str]], dropped: Counter[str]) -> dict[str, dict[str, str]]:
@@ -262,7 +262,7 @@ def _most_dropped(examples: dict[str, dict[str, str]], dropped: Counter[str]) ->
 
 
 def page_kinds(pages: pa.Table) -> pa.Array:
-    """What each page is: one of the counts that must add up to all pages (`raywiki.corpus.SUMS`)."""
+    """What each page is: one of the counts that must add up to all pages (`raywiki.manifest.SUMS`)."""
     kinds = pc.case_when(
         pc.make_struct(
             pc.is_valid(pages["error"]),
@@ -283,7 +283,7 @@ def _dropped(articles: pa.Table) -> dict[str, int]:
     return dict(zip(summed["name"].to_pylist(), summed["count_sum"].to_pylist(), strict=True))
 
 
-def _commit(corpus: Corpus, part: _Part, results: dict[int, _Result | Exception], seconds: float) -> Manifest:
+def _commit(tables: Tables, part: _DumpPart, results: dict[int, _Result | Exception]) -> Manifest:
     """Prove that the ranges add up to the dump, then publish the part."""
     done = []
     for _, result in sorted(results.items()):
@@ -295,34 +295,32 @@ def _commit(corpus: Corpus, part: _Part, results: dict[int, _Result | Exception]
     counts = {name: counted[name] for name in KINDS}
     if not dump.counts["n_pages"]:
         raise ValueError(f"{part.path} holds no page: it is the dump of an empty wiki, or was cut right after its head")
-    shards = tuple(result.shard for result in done if result.shard is not None)
-    _refuse_repeated_pages(corpus, part, dump.first_page_id, dump.last_page_id, shards)
-    return corpus.commit(
-        Manifest(
-            table="articles",
-            part=part.part,
-            settings=part.settings,
-            shards=shards,
-            counts={"pages": dump.counts["n_pages"], **counts, "characters": counted["characters"]},
-            source=part.source,
-            notes=_notes(part, dump, done, counted),
-            seconds=round(seconds, 3),
-            raywiki=raywiki.__version__,
-        )
-    )
+    manifest = Manifest.made(
+        "articles", part.part, part.settings, [result.shard for result in done],
+        {"pages": dump.counts["n_pages"], **counts, "characters": counted["characters"]},
+        seconds=sum(result.seconds for result in done), source=part.source, notes=_notes(part, dump, counted),
+    )  # fmt: skip
+    _refuse_repeated_pages(tables, part, manifest)
+    return tables.commit(manifest, _details(done))
 
 
-def _notes(part: _Part, dump: DumpReport, done: list[_Result], counted: Counter[str]) -> dict[str, Any]:
-    """What is worth knowing of a part beside its counts."""
+def _details(done: list[_Result]) -> dict[str, Any]:
+    """What only `inspect` and people ask for: what was dropped, with examples, and the first pages that could not be read."""
     dropped: Counter[str] = sum((result.dropped_templates for result in done), Counter())
     examples = {name: example for result in reversed(done) for name, example in result.examples.items()}  # the first wins
     page_errors = [error for result in done for error in result.page_errors]
-    mismatches = dump.counts["n_sha1_mismatches"]
+    return {
+        "page_errors": page_errors[:MAX_PAGE_ERRORS],
+        "dropped_templates": dict(dropped.most_common()),
+        "template_examples": _most_dropped(examples, dropped),
+    }
+
+
+def _notes(part: _DumpPart, dump: DumpReport, counted: Counter[str]) -> dict[str, Any]:
+    """What is worth knowing of a part beside its counts."""
     warnings = [f"part {part.part}: {damage}" for damage in dump.damage]
-    if mismatches:
-        warnings.append(f"part {part.part}: the text of {mismatches} pages does not match its SHA-1 (column sha1_ok)")
     if counted["errors"]:
-        warnings.append(f"part {part.part}: {counted['errors']} pages could not be read (page_errors in the manifest)")
+        warnings.append(f"part {part.part}: {counted['errors']} pages could not be read (page_errors in the notes)")
     if counted["cleaning_errors"]:
         warnings.append(f"part {part.part}: {counted['cleaning_errors']} articles could not be cleaned (column error)")
     if not dump.ascending:
@@ -332,30 +330,27 @@ def _notes(part: _Part, dump: DumpReport, done: list[_Result], counted: Counter[
         "first_page_id": dump.first_page_id,
         "last_page_id": dump.last_page_id,
         "xml_bytes": dump.counts["xml_bytes"],
-        "sha1_mismatches": mismatches,
+        "sha1_mismatches": dump.counts["n_sha1_mismatches"],
         "cleaning_errors": counted["cleaning_errors"],
         "gaps": [asdict(damage) for damage in dump.damage],
-        "page_errors": page_errors[:MAX_PAGE_ERRORS],
-        "dropped_templates": dict(dropped.most_common()),
-        "template_examples": _most_dropped(examples, dropped),
         "warnings": warnings,
     }
 
 
-def _refuse_repeated_pages(corpus: Corpus, part: _Part, first: int | None, last: int | None, shards: tuple[Shard, ...]) -> None:
+def _refuse_repeated_pages(tables: Tables, part: _DumpPart, new: Manifest) -> None:
     """A page of a wiki is in a corpus once: a part of a newer dump that repeats some is an error."""
+    corpus, first, last = tables.corpus, new.notes["first_page_id"], new.notes["last_page_id"]
     if first is None or last is None:
         return
-    for other, manifest in corpus.manifests("articles").items():
+    for other, manifest in tables.refresh("articles").items():  # another process may have committed one meanwhile
         notes = manifest.notes
-        if other == part.part or notes["wiki"] != part.site.wiki or notes["first_page_id"] is None:
+        if other == part.part or notes.get("wiki") != part.site.wiki or notes["first_page_id"] is None:
             continue
         if notes["last_page_id"] < first or notes["first_page_id"] > last:
             continue
-        there = set(scan_articles(corpus, [other]).select("page_id").collect()["page_id"])
-        draft = Manifest("articles", part.part, {}, shards, {})
-        for shard in shards:
-            for table in iter_shard(corpus, draft, shard, ["page_id"], batch_size=1 << 16):
+        there = set(scan_manifests(corpus, [manifest], ARTICLES).select("page_id").collect()["page_id"])
+        for shard in new.shards:
+            for table in corpus.iter_shard(new, shard, ["page_id"], batch_size=1 << 16):
                 repeated = there.intersection(table["page_id"].to_pylist())
                 if repeated:
                     raise ValueError(

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +20,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import raywiki
 from raywiki import curation
-from raywiki.corpus import Corpus, Manifest, Shard, part_folder, part_order, shard_key
+from raywiki.corpus import Corpus, Tables
 from raywiki.engine.cluster import run
-from raywiki.engine.progress import Progress
-from raywiki.scan import iter_shard, scan_table
+from raywiki.manifest import Manifest, Shard, part_folder, part_order, shard_key
+from raywiki.progress import Progress
+from raywiki.scan import scan_manifests
 from raywiki.schema import BANDS, PAIRS, SIGNATURES
 
 # What the index is made with. An index of other settings finds other duplicates.
@@ -50,104 +50,143 @@ class _ShardTask:
     key: str
 
 
-def sign(corpus: Corpus, articles: Mapping[str, Manifest], settings: Mapping[str, Any]) -> None:
+def check_index(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError when a setting of the index makes no sense; one that is None was not given."""
+    for name in SIGNATURES_DEFAULTS:
+        value = settings.get(name)
+        if value is not None and value < 1:
+            raise ValueError(f"{name} is {value}, it must be at least 1")
+    threshold = settings.get("threshold")
+    if threshold is not None and not 0.5 <= threshold <= 1:
+        raise ValueError(f"threshold is {threshold}, it must lie between 0.5 and 1")
+
+
+def sign(tables: Tables, settings: Mapping[str, Any]) -> None:
     """Bring the `signatures` and `bands` of every part up to date with the settings (`PAIRS_DEFAULTS` lists them)."""
     numbers = {name: settings[name] for name in SIGNATURES_DEFAULTS}
-    own = {"format": curation.SIGNATURE_FORMAT, **numbers}
+    own, url = {"format": curation.SIGNATURE_FORMAT, **numbers}, tables.corpus.url_of()
     todo = [
         manifest
-        for part, manifest in articles.items()
-        if not _current(corpus, "signatures", part, own, {manifest.folder: manifest.digest})
+        for manifest in tables["articles"].values()
+        if not _is_current(tables, "signatures", manifest.part, own, {manifest.folder: manifest.digest})
     ]
     items = [
-        _ShardTask(corpus.url_of(), manifest, index, numbers, shard_key(own, manifest.digest))
+        _ShardTask(url, manifest, index, numbers, shard_key(own, manifest.digest))
         for manifest in todo
         for index in range(len(manifest.shards))
     ]
     shards: dict[str, dict[int, Shard | None]] = defaultdict(dict)
-    started = time.monotonic()
+    seconds: dict[str, float] = defaultdict(float)
     with Progress("sign", sum(each.rows for each in todo), "articles") as progress:
-        for i, shard in run(_sign_shard, items):
-            shards[items[i].articles.part][items[i].index] = shard
-            progress.advance(items[i].articles.shards[items[i].index].rows)
+        for i, (shard, took) in run(_sign_shard, items):
+            articles = items[i].articles
+            shards[articles.part][items[i].index] = shard
+            seconds[articles.part] += took
+            progress.advance(articles.shards[items[i].index].rows)
     for manifest in todo:
         signed = [shard for _, shard in sorted(shards[manifest.part].items())]
-        counts, upstream = {"articles": manifest.rows}, {manifest.folder: manifest.digest}
-        _commit(corpus, "signatures", manifest.part, signed, counts, started, own, upstream)
-    _sort_bands(corpus, articles, own)
+        upstream, took = {manifest.folder: manifest.digest}, seconds[manifest.part]
+        counts = {"articles": manifest.rows}
+        tables.commit(Manifest.made("signatures", manifest.part, own, signed, counts, upstream=upstream, seconds=took))
+    _sort_bands(tables, own)
 
 
-def _sign_shard(item: _ShardTask) -> Shard | None:
-    corpus = Corpus(item.corpus)
-    texts = iter_shard(corpus, item.articles, item.articles.shards[item.index], ["page_id", "text"])
-    tables = (curation.articles_to_signatures(table, **item.numbers) for table in texts)
+def _sign_shard(item: _ShardTask) -> tuple[Shard | None, float]:
+    """Ray task: the signatures of one shard of articles, and the seconds that they took."""
+    corpus, started = Corpus(item.corpus), time.monotonic()
+    texts = corpus.iter_shard(item.articles, item.articles.shards[item.index], ["page_id", "text"])
+    signed = (curation.articles_to_signatures(table, **item.numbers) for table in texts)
     folder = part_folder("signatures", item.articles.part)
-    return corpus.write_shard(folder, f"{item.index:05d}-{item.key}.parquet", tables, SIGNATURES, **PLAIN)
+    shard = corpus.write_shard(folder, f"{item.index:05d}-{item.key}.parquet", signed, SIGNATURES, **PLAIN)
+    return shard, time.monotonic() - started
 
 
-def _sort_bands(corpus: Corpus, articles: Mapping[str, Manifest], settings: dict[str, Any]) -> None:
-    signatures, items = corpus.manifests("signatures"), []
-    for part in articles:
-        upstream = {signatures[part].folder: signatures[part].digest}
-        if not _current(corpus, "bands", part, settings, upstream):
-            items.append((corpus.url_of(), part, settings, upstream))
-    for _ in run(_sort_bands_of, items):
-        pass
+def _sort_bands(tables: Tables, settings: dict[str, Any]) -> None:
+    items = []
+    for part in tables["articles"]:
+        signatures = tables["signatures"][part]
+        if not _is_current(tables, "bands", part, settings, {signatures.folder: signatures.digest}):
+            items.append((tables.corpus.url_of(), signatures, settings))
+    for _, manifest in run(_sort_bands_of, items):
+        tables.enter(manifest)
 
 
-def _sort_bands_of(item: tuple[str, str, dict[str, Any], dict[str, str]]) -> None:
-    url, part, settings, upstream = item
+def _sort_bands_of(item: tuple[str, Manifest, dict[str, Any]]) -> Manifest:
+    """Ray task: the bands of one part, committed."""
+    url, signatures, settings = item
     corpus, started = Corpus(url), time.monotonic()
-    signatures = corpus.read_manifest("signatures", part)
-    assert signatures is not None
+    part, upstream = signatures.part, {signatures.folder: signatures.digest}
     columns = ["page_id", "text_hash", "bands"]
-    tables = [t for shard in signatures.shards for t in iter_shard(corpus, signatures, shard, columns, ROW_GROUP)]
+    tables = [t for shard in signatures.shards for t in corpus.iter_shard(signatures, shard, columns, ROW_GROUP)]
     whole = pa.concat_tables([SIGNATURES.empty_table().select(columns), *tables])
     bands = curation.signatures_to_bands(whole)
     groups = (bands.slice(start, ROW_GROUP) for start in range(0, bands.num_rows, ROW_GROUP))
     name = f"00000-{shard_key(settings, upstream)}.parquet"
     shard = corpus.write_shard(part_folder("bands", part), name, groups, BANDS, **SORTED)
-    _commit(corpus, "bands", part, [shard], {"bands": bands.num_rows}, started, settings, upstream)
+    counts, seconds = {"bands": bands.num_rows}, time.monotonic() - started
+    return corpus.commit(Manifest.made("bands", part, settings, [shard], counts, upstream=upstream, seconds=seconds))
 
 
-def find_pairs(corpus: Corpus, articles: Mapping[str, Manifest], settings: Mapping[str, Any]) -> list[str]:
+def find_pairs(tables: Tables, settings: Mapping[str, Any]) -> list[str]:
     """Bring the `pairs` of every part up to date; the parts in their order of arrival."""
     own = {"format": curation.SIGNATURE_FORMAT, **settings, **LIMITS}
-    order = arrival_order(corpus, articles)
-    bands = corpus.manifests("bands")
-    upstreams = _pairs_upstreams([bands[part] for part in order])
-    todo = [part for part in order if not _current(corpus, "pairs", part, own, upstreams[part])]
+    order = arrival_order(tables)
+    upstreams = _pairs_upstreams([tables["bands"][part] for part in order])
+    todo = [part for part in order if not _is_current(tables, "pairs", part, own, upstreams[part])]
     if not todo:
         return order
-    started = time.monotonic()
-    rows = sum(manifest.rows for manifest in bands.values())
-    ranges = curation.key_ranges(max(1, -(-rows // BANDS_PER_RANGE)))
-    joins = [_Join(corpus.url_of(), tuple(order[: order.index(part) + 1]), low, high) for part in todo for low, high in ranges]
-    found: dict[str, list[pl.DataFrame]] = defaultdict(list)
-    with Progress("compare", len(joins), "key ranges") as progress:
-        for i, candidates in run(_join, joins):
-            found[joins[i].parts[-1]].append(candidates)
-            progress.advance(1)
-    checks = [
-        _Check(corpus.url_of(), part, order[arrival], candidates, settings["threshold"])
-        for part in todo
-        for (arrival,), candidates in sorted(curation.merge_candidates(found[part]).group_by("other_arrival"), key=_first)
-    ]
-    verified: dict[str, list[pl.DataFrame]] = defaultdict(list)
-    for i, pairs in run(_check, checks):
-        verified[checks[i].part].append(pairs)
+    seconds: dict[str, float] = defaultdict(float)
+    candidates = _candidates(tables, order, todo, seconds)
+    verified = _verified(tables, order, candidates, settings["threshold"], seconds)
     for part in todo:
         pairs = curation.merge_pairs(verified[part], max_pairs=LIMITS["max_pairs"])
         table = pairs.to_arrow().cast(PAIRS)
         name = f"00000-{shard_key(own, upstreams[part])}.parquet"
-        shard = corpus.write_shard(part_folder("pairs", part), name, [table], PAIRS, **PLAIN)
-        _commit(corpus, "pairs", part, [shard], {"pairs": pairs.height}, started, own, upstreams[part])
+        shard = tables.corpus.write_shard(part_folder("pairs", part), name, [table], PAIRS, **PLAIN)
+        counts, upstream = {"pairs": pairs.height}, upstreams[part]
+        tables.commit(Manifest.made("pairs", part, own, [shard], counts, upstream=upstream, seconds=seconds[part]))
     return order
 
 
-def arrival_order(corpus: Corpus, articles: Mapping[str, Manifest]) -> list[str]:
+def _candidates(
+    tables: Tables, order: Sequence[str], todo: Sequence[str], seconds: dict[str, float]
+) -> dict[str, list[pl.DataFrame]]:
+    """The candidate pairs of each part of `todo`, by key range; `seconds` are counted up."""
+    bands = [tables["bands"][part] for part in order]
+    rows = sum(manifest.rows for manifest in bands)
+    ranges = curation.key_ranges(max(1, -(-rows // BANDS_PER_RANGE)))
+    url = tables.corpus.url_of()
+    joins = [_Join(url, tuple(bands[: order.index(part) + 1]), low, high) for part in todo for low, high in ranges]
+    found: dict[str, list[pl.DataFrame]] = defaultdict(list)
+    with Progress("compare", len(joins), "key ranges") as progress:
+        for i, (candidates, took) in run(_join, joins):
+            part = joins[i].bands[-1].part
+            found[part].append(candidates)
+            seconds[part] += took
+            progress.advance(1)
+    return found
+
+
+def _verified(
+    tables: Tables, order: Sequence[str], found: Mapping[str, list[pl.DataFrame]], threshold: float, seconds: dict[str, float]
+) -> dict[str, list[pl.DataFrame]]:
+    """The pairs among the candidates of each part, by the other part; `seconds` are counted up."""
+    checks = [
+        _Check(tables.corpus.url_of(), tables["signatures"][part], tables["signatures"][order[arrival]], candidates, threshold)
+        for part in order
+        if part in found
+        for (arrival,), candidates in sorted(curation.merge_candidates(found[part]).group_by("other_arrival"), key=_first)
+    ]
+    verified: dict[str, list[pl.DataFrame]] = defaultdict(list)
+    for i, (pairs, took) in run(_check, checks):
+        verified[checks[i].mine.part].append(pairs)
+        seconds[checks[i].mine.part] += took
+    return verified
+
+
+def arrival_order(tables: Tables) -> list[str]:
     """Parts that were curated in the order in which they came, then the new ones in the order of their ids."""
-    arrived = corpus.manifests("pairs")
+    articles, arrived = tables["articles"], tables["pairs"]
     old = sorted((part for part in articles if part in arrived), key=lambda part: len(arrived[part].upstream))
     return old + sorted((part for part in articles if part not in arrived), key=part_order)
 
@@ -167,63 +206,53 @@ def _first(group: tuple[tuple[Any, ...], Any]) -> Any:
 
 @dataclass(frozen=True)
 class _Join:
-    """One key range of a new part (the last of `parts`) and of all before it."""
+    """One key range of a new part (the last one) and of all before it."""
 
     corpus: str
-    parts: tuple[str, ...]
+    bands: tuple[Manifest, ...]
     low: int
     high: int
 
 
-def _join(item: _Join) -> pl.DataFrame:
-    bands = scan_table(item.corpus, "bands", BANDS, item.parts).filter(pl.col("key").is_between(item.low, item.high))
-    arrival = pl.col("part").cast(pl.Enum(item.parts)).to_physical().alias("arrival")
+def _join(item: _Join) -> tuple[pl.DataFrame, float]:
+    """Ray task: candidate pairs in one key range, and the seconds that they took."""
+    started, parts = time.monotonic(), [manifest.part for manifest in item.bands]
+    bands = scan_manifests(Corpus(item.corpus), item.bands, BANDS).filter(pl.col("key").is_between(item.low, item.high))
+    arrival = pl.col("part").cast(pl.Enum(parts)).to_physical().alias("arrival")
     bands = bands.select(arrival, "key", "page_id")
-    return curation.candidate_pairs(bands, len(item.parts) - 1, max_bucket=LIMITS["max_bucket"])
+    candidates = curation.candidate_pairs(bands, len(parts) - 1, max_bucket=LIMITS["max_bucket"])
+    return candidates, time.monotonic() - started
 
 
 @dataclass(frozen=True)
 class _Check:
-    """Candidates of a new part within one other part."""
+    """Candidates of a new part within one other part, with the signatures of both."""
 
     corpus: str
-    part: str
-    other: str
+    mine: Manifest
+    other: Manifest
     candidates: pl.DataFrame
     threshold: float
 
 
-def _check(item: _Check) -> pl.DataFrame:
-    corpus = Corpus(item.corpus)
-    mine = _signatures_of(corpus, item.part, item.candidates["page_id"])
+def _check(item: _Check) -> tuple[pl.DataFrame, float]:
+    """Ray task: the candidates that are pairs, and the seconds that they took."""
+    corpus, started = Corpus(item.corpus), time.monotonic()
+    mine = _signatures_of(corpus, item.mine, item.candidates["page_id"])
     others = _signatures_of(corpus, item.other, item.candidates["other_page_id"])
-    return curation.verify_pairs(item.candidates, mine, others, threshold=item.threshold)
+    return curation.verify_pairs(item.candidates, mine, others, threshold=item.threshold), time.monotonic() - started
 
 
-def _signatures_of(corpus: Corpus, part: str, page_ids: pl.Series) -> pa.Table:
-    manifest = corpus.read_manifest("signatures", part)
-    assert manifest is not None, part
+def _signatures_of(corpus: Corpus, signatures: Manifest, page_ids: pl.Series) -> pa.Table:
     wanted = pa.array(page_ids.unique().to_numpy())
     columns = ["page_id", "text_hash", "n_grams", "sketch"]
-    tables = (t for shard in manifest.shards for t in iter_shard(corpus, manifest, shard, columns, ROW_GROUP))
+    tables = (t for shard in signatures.shards for t in corpus.iter_shard(signatures, shard, columns, ROW_GROUP))
     chosen = [table.filter(pc.is_in(table["page_id"], wanted)) for table in tables]
     return pa.concat_tables([pa.schema([SIGNATURES.field(name) for name in columns]).empty_table(), *chosen])
 
 
-def _commit(
-    corpus: Corpus, table: str, part: str, shards: Iterable[Shard | None], counts: dict[str, int], started: float,
-    settings: dict[str, Any], upstream: dict[str, str],
-) -> Manifest:  # fmt: skip
-    return corpus.commit(
-        Manifest(
-            table=table, part=part, settings=settings, shards=tuple(shard for shard in shards if shard is not None),
-            counts=counts, upstream=upstream, seconds=round(time.monotonic() - started, 3), raywiki=raywiki.__version__,
-        )
-    )  # fmt: skip
-
-
-def _current(corpus: Corpus, table: str, part: str, settings: dict[str, Any], upstream: dict[str, str]) -> bool:
-    manifest = corpus.read_manifest(table, part)
+def _is_current(tables: Tables, table: str, part: str, settings: dict[str, Any], upstream: dict[str, str]) -> bool:
+    manifest = tables[table].get(part)
     if manifest is None or manifest.settings != settings or manifest.upstream != upstream:
         return False
-    return corpus.is_whole(manifest)
+    return tables.is_whole(manifest)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,16 +15,16 @@ import pyarrow as pa
 import pyarrow.compute
 
 import raywiki
-from raywiki.corpus import Corpus, Manifest, Shard, settle, shard_key, tokens_table
+from raywiki.corpus import Corpus, Tables
 from raywiki.engine.cluster import run
-from raywiki.engine.progress import Progress
-from raywiki.engine.summary import Summary, lost_parts
-from raywiki.scan import iter_shard, scan_documents
+from raywiki.manifest import Manifest, Shard, part_folder, settle, shard_key, tokens_table
+from raywiki.progress import Progress
 from raywiki.schema import tokens_schema
-from raywiki.tokens import Encoding, articles_to_tokens, load_encoding, read_vocabulary, train_bpe
+from raywiki.summary import Summary, lost_parts, some_parts
+from raywiki.tokens import Encoding, articles_to_tokens, find_vocabulary, load_encoding, vocabulary_path
 from raywiki.tokens.table import PARQUET_OPTIONS, VAL_FRACTION
 
-VOCABULARY = "vocabulary.json"
+FEW_CHARACTERS = 2.0  # a token, below which an encoding was made for another language: GPT-2 has 4 to 5 in English
 COUNTS = ("documents", "train_documents", "val_documents", "tokens", "train_tokens", "val_tokens", "characters")
 
 
@@ -45,98 +46,102 @@ def tokenize(
 
     Raises:
         FileNotFoundError: no corpus there.
-        ValueError: nothing is curated, or its decisions are stale; the encoding is unknown or its vocabulary cannot be had;
-            the tokens are committed with other settings; a shard is damaged.
+        ValueError: nothing is curated, its decisions are stale or articles are gone; the encoding is unknown or its
+            vocabulary cannot be had; `val_fraction` is no share; the tokens are committed with other settings; a shard is
+            damaged.
+        OSError: the corpus cannot be written to.
     """
     started = time.monotonic()
-    corpus = Corpus.open(corpus).require()
-    decided = corpus.manifests("decisions")
-    if not decided:
-        raise ValueError(f"{corpus.url} has no curated part to tokenize: run `raywiki curate {corpus.url}` first")
-    for manifest in decided.values():
-        if corpus.is_stale(manifest):
-            raise ValueError(f"the decisions of part {manifest.part} are stale: run `raywiki curate {corpus.url}` first")
-    name, vocabulary = find_vocabulary(corpus, encoding, overwrite)
-    loaded = load_encoding(name, vocabulary)
+    corpus = Corpus.open(corpus).require().writable()
+    tables = corpus.tables()
+    name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, overwrite)
+    decided = _curated(tables)
     table = tokens_table(name)
-    committed = corpus.manifests(table)
+    committed = tables[table]
+    if not corpus.fs.exists(vocabulary_path(corpus, name)) or overwrite:
+        corpus.put(vocabulary_path(corpus, name), vocabulary)
+    lost = lost_parts(tables, table)
+    todo, states = [], dict.fromkeys(decided, "unchanged")
+    for part, decisions in decided.items():
+        articles = tables["articles"][part]
+        upstream = {each.folder: each.digest for each in (articles, decisions)}
+        old = committed.get(part)
+        if old is None or old.upstream != upstream or old.settings != settings or part in lost:
+            todo.append(_PartToEncode(corpus.url_of(), articles, decisions, table, settings, upstream))
+    for manifest in _commit_parts(tables, todo):
+        states[manifest.part] = "committed"
+    done = [tables[table][part] for part in decided]
+    warnings = [lost[part] for part in decided if part in lost]
+    warnings += [
+        f"part {p} is not curated yet: run `raywiki curate {corpus.url}`" for p in tables["articles"] if p not in decided
+    ]
+    notes = _notes(corpus, done, name if "tiktoken" in json.loads(vocabulary) else None)
+    rows = tuple(_row(manifest, states[manifest.part]) for manifest in done)
+    return Summary("tokenize", corpus.url, rows, time.monotonic() - started, tuple(warnings), tuple(notes))
+
+
+def tokens_settings(
+    tables: Tables, encoding: str | None = None, val_fraction: float | None = None, overwrite: bool = False
+) -> tuple[str, bytes, dict[str, Any]]:
+    """The encoding's name, its vocabulary and the settings that `tokenize` would run with, or the ValueError it would raise.
+
+    The corpus may be missing yet. The vocabulary is had and loaded, as it would be by `tokenize`.
+    """
+    if val_fraction is not None and not 0 <= val_fraction < 1:
+        raise ValueError(f"val_fraction is {val_fraction}, it must be at least 0 and below 1")
+    name, vocabulary = find_vocabulary(tables.corpus, encoding, overwrite)
+    loaded = load_encoding(name, vocabulary)
     identity = {"encoding": name, "vocabulary": loaded.digest, "vocab_size": loaded.vocab_size}
     settings = settle(
         f"tokens of encoding {name!r}",
-        [manifest.settings for manifest in committed.values()],
+        [manifest.settings for manifest in tables[tokens_table(name)].values()],
         {**identity, "val_fraction": val_fraction},
         {**identity, "val_fraction": VAL_FRACTION},
         overwrite,
     )
-    if not corpus.fs.exists(vocabulary_path(corpus, name)) or overwrite:
-        corpus.put(vocabulary_path(corpus, name), vocabulary)
-    lost = lost_parts(corpus, committed)
-    todo, rows = [], []
-    for part, decisions in decided.items():
-        articles = corpus.read_manifest("articles", part)
-        assert articles is not None, part
-        upstream = {each.folder: each.digest for each in (articles, decisions)}
-        old = committed.get(part)
-        if old is not None and old.upstream == upstream and old.settings == settings and part not in lost:
-            rows.append(_row(old, "unchanged"))
-        else:
-            todo.append(_Part(corpus.url_of(), articles, decisions, table, settings, upstream))
-    rows += [_row(manifest, "committed") for manifest in _commit_parts(corpus, todo)]
-    rows.sort(key=lambda row: list(decided).index(row["part"]))
-    uncurated = [part for part in corpus.manifests("articles") if part not in decided]
-    warnings = [lost[part] for part in decided if part in lost]
-    warnings += [f"part {part} is not curated yet: run `raywiki curate {corpus.url}`" for part in uncurated]
-    return Summary("tokenize", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+    return name, vocabulary, settings
 
 
-def train_tokenizer(corpus: str | os.PathLike[str] | Corpus, *, to: str, vocab_size: int = 32_768) -> str:
-    """Train a byte-level BPE vocabulary on the documents of a corpus and write it as a `tokenizer.json`.
+def _curated(tables: Tables) -> dict[str, Manifest]:
+    """The decisions of all curated parts. Raises ValueError when there are none, or they stand on what is no longer there."""
+    corpus = tables.corpus
+    tables.require_articles()
+    if not tables["decisions"]:
+        raise ValueError(f"{corpus.url} has no curated part to tokenize: run `raywiki curate {corpus.url}` first")
+    for manifest in tables["decisions"].values():
+        if tables.is_stale(manifest):
+            raise ValueError(f"the decisions of part {manifest.part} are stale: run `raywiki curate {corpus.url}` first")
+    return tables["decisions"]
 
-    The same documents give the same file. Returns `to`.
 
-    Raises:
-        ValueError: nothing is curated yet, or `vocab_size` is under 257.
+def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> list[str]:
+    """What is good to know of tokens: an encoding that fits the language badly, parts without a validation page.
+
+    `published` is the name of an encoding of tiktoken's; a vocabulary of one's own is not advised to be one's own.
     """
-    import fsspec
-
-    documents = scan_documents(corpus).select("text")
-    texts = (text for batch in documents.collect_batches(maintain_order=True) for text in batch["text"])
-    vocabulary = train_bpe(texts, vocab_size)
-    with fsspec.open(to, "wb") as file:
-        file.write(vocabulary)
-    return to
-
-
-def vocabulary_path(corpus: Corpus, name: str) -> str:
-    return corpus.path(tokens_table(name), VOCABULARY)
-
-
-def find_vocabulary(corpus: Corpus, encoding: str | None, overwrite: bool = False) -> tuple[str, bytes]:
-    """Name and vocabulary of an encoding: the corpus's own copy where it has one, else the file or tiktoken's.
-
-    Raises:
-        ValueError: no such encoding; or the corpus has another vocabulary under the same name.
-    """
-    if encoding is None:
-        names = corpus.encodings()
-        if len(names) > 1:
-            raise ValueError(f"{corpus.url} has several encodings ({', '.join(names)}): name one with --encoding")
-        encoding = names[0] if names else "gpt2"
-    own = vocabulary_path(corpus, encoding)
-    if not (encoding.endswith(".json") or os.path.isfile(encoding)) and corpus.fs.exists(own):
-        return encoding, corpus.fs.cat_file(own)
-    name, vocabulary = read_vocabulary(encoding)
-    own = vocabulary_path(corpus, name)
-    if not overwrite and corpus.fs.exists(own) and corpus.fs.cat_file(own) != vocabulary:
-        raise ValueError(
-            f"{encoding} is not the vocabulary that {corpus.url} has as encoding {name!r}: rename the file to keep both, "
-            "or redo the tokens with --overwrite"
+    notes = []
+    ratios = {each.part: each.counts["characters"] / each.counts["tokens"] for each in done if each.counts["tokens"]}
+    few = [part for part, ratio in ratios.items() if ratio < FEW_CHARACTERS]
+    if published and few:
+        characters, tokens = (sum(each.counts[name] for each in done if each.part in few) for name in ("characters", "tokens"))
+        notes.append(
+            f"{published} makes a token of every {characters / tokens:.1f} characters in {some_parts(few)} "
+            f"({tokens:,} tokens), English has 4 to 5: it was made for another language. One of your own takes fewer: "
+            f"`raywiki tokenizer train {corpus.url} --to FILE`, then `raywiki tokenize {corpus.url} --encoding FILE`"
         )
-    return name, vocabulary
+    bare = [each for each in done if each.counts["documents"] and not each.counts["val_documents"]]
+    if bare:
+        documents, share = sum(each.counts["documents"] for each in bare), bare[0].settings["val_fraction"]
+        notes.append(
+            f"no page of {some_parts([each.part for each in bare])} is for validation, as {documents:,} documents at "
+            f"val_fraction={share} are about {documents * share:.1f}: no validation loss will be known there; a larger "
+            "--val-fraction with --overwrite gives them some"
+        )
+    return notes
 
 
 @dataclass(frozen=True)
-class _Part:
+class _PartToEncode:
     """One part to tokenize."""
 
     corpus: str
@@ -148,61 +153,62 @@ class _Part:
 
     @property
     def folder(self) -> str:
-        return f"{self.table}/part={self.articles.part}"
+        return part_folder(self.table, self.articles.part)
 
 
-def _commit_parts(corpus: Corpus, parts: list[_Part]) -> Iterator[Manifest]:
+@dataclass(frozen=True)
+class _Encoded:
+    """What a Ray task returns: the shard that it wrote, if there was a row, its counts, and how long that took."""
+
+    shard: Shard | None
+    counts: Counter[str]
+    seconds: float
+
+
+def _commit_parts(tables: Tables, parts: list[_PartToEncode]) -> Iterator[Manifest]:
     """Run all shards of all parts through Ray; commit each part when its last shard is there."""
     items = [(part, index) for part in parts for index in range(len(part.articles.shards))]
-    results: dict[str, dict[int, tuple[Shard | None, Counter[str]]]] = {part.articles.part: {} for part in parts}
-    started = time.monotonic()
+    results: dict[str, dict[int, _Encoded]] = {part.articles.part: {} for part in parts}
     megabytes = sum(part.articles.shards[index].bytes for part, index in items) / 1e6
     with Progress("tokenize", megabytes, "MB") as progress:
         for part in parts:
             if not part.articles.shards:
-                yield _commit(corpus, part, {}, started)
+                yield _commit(tables, part, {})
         for i, result in run(_encode_shard, items):
             part, index = items[i]
             done = results[part.articles.part]
             done[index] = result
-            progress.advance(part.articles.shards[index].bytes / 1e6, {"tokens": result[1]["tokens"]})
+            progress.advance(part.articles.shards[index].bytes / 1e6, {"tokens": result.counts["tokens"]})
             if len(done) == len(part.articles.shards):
-                yield _commit(corpus, part, done, started)
+                yield _commit(tables, part, done)
 
 
-def _commit(corpus: Corpus, part: _Part, done: dict[int, tuple[Shard | None, Counter[str]]], started: float) -> Manifest:
+def _commit(tables: Tables, part: _PartToEncode, done: dict[int, _Encoded]) -> Manifest:
     counts: Counter[str] = Counter()
-    for _, counted in done.values():
-        counts.update(counted)
+    for encoded in done.values():
+        counts.update(encoded.counts)
     kept = part.decisions.counts["kept"]
     if counts["documents"] != kept:
         raise ValueError(
             f"{part.folder} is not committed: {counts['documents']} documents were encoded, the decisions keep {kept}"
         )
-    return corpus.commit(
-        Manifest(
-            table=part.table,
-            part=part.articles.part,
-            settings=part.settings,
-            shards=tuple(shard for _, (shard, _) in sorted(done.items()) if shard is not None),
-            counts={name: counts[name] for name in COUNTS},
-            upstream=part.upstream,
-            seconds=round(time.monotonic() - started, 3),
-            raywiki=raywiki.__version__,
-        )
-    )
+    manifest = Manifest.made(
+        part.table, part.articles.part, part.settings, [encoded.shard for _, encoded in sorted(done.items())],
+        {name: counts[name] for name in COUNTS}, upstream=part.upstream, seconds=sum(each.seconds for each in done.values()),
+    )  # fmt: skip
+    return tables.commit(manifest)
 
 
-def _encode_shard(item: tuple[_Part, int]) -> tuple[Shard | None, Counter[str]]:
+def _encode_shard(item: tuple[_PartToEncode, int]) -> _Encoded:
     """Ray task: one shard of articles to one shard of tokens."""
-    part, index = item
+    started, (part, index) = time.monotonic(), item
     corpus = Corpus(part.corpus)
     encoding = _encoding(part.corpus, part.settings["encoding"], part.settings["vocabulary"])
     keep = _kept(corpus, part.decisions)
     counts: Counter[str] = Counter()
 
     def tokens() -> Iterator[pa.Table]:
-        for articles in iter_shard(corpus, part.articles, part.articles.shards[index], ["page_id", "text"]):
+        for articles in corpus.iter_shard(part.articles, part.articles.shards[index], ["page_id", "text"]):
             kept = articles.filter(pa.compute.is_in(articles["page_id"], keep))
             encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"])
             counts.update(_count(kept, encoded))
@@ -214,7 +220,7 @@ def _encode_shard(item: tuple[_Part, int]) -> tuple[Shard | None, Counter[str]]:
     schema = schema.with_metadata({f"raywiki.{key}": value for key, value in about.items()})
     name = f"{index:05d}-{shard_key(part.settings, part.upstream, raywiki.__version__)}.parquet"
     shard = corpus.write_shard(part.folder, name, tokens(), schema, **PARQUET_OPTIONS)
-    return shard, counts
+    return _Encoded(shard, counts, time.monotonic() - started)
 
 
 @lru_cache(maxsize=2)
@@ -231,7 +237,7 @@ def _kept(corpus: Corpus, decisions: Manifest) -> pa.Array:
     tables = [
         table.filter(table["keep"])["page_id"]
         for shard in decisions.shards
-        for table in iter_shard(corpus, decisions, shard, ["page_id", "keep"], batch_size=1 << 16)
+        for table in corpus.iter_shard(decisions, shard, ["page_id", "keep"], batch_size=1 << 16)
     ]
     return pa.chunked_array(tables, pa.int64()).combine_chunks()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import raywiki as rw
-from raywiki.engine.summary import table
+from raywiki.summary import as_html, table
 from raywiki.training import read_metrics
 
 RUN = "demo"
@@ -31,6 +31,8 @@ class Demo:
     losses: tuple[dict[str, Any], ...]
     text: str
     seconds: float
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         lines = [

@@ -11,8 +11,8 @@ from typing import Any
 import polars as pl
 
 from raywiki.corpus import Corpus
-from raywiki.engine.summary import plural, table
 from raywiki.scan import scan_articles, scan_decisions
+from raywiki.summary import as_html, plural, table
 
 HEAD = 200  # characters of a text that are shown
 
@@ -26,6 +26,8 @@ class Rejects:
 
     def to_dict(self) -> dict[str, Any]:
         return {"total": self.total, "rows": self.rows}
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
         lines = [f"{plural(self.total, 'article')} rejected, {len(self.rows)} shown"]
@@ -87,6 +89,8 @@ class Templates:
     def to_dict(self) -> dict[str, Any]:
         return {"total": self.total, "rows": self.rows}
 
+    _repr_html_ = as_html
+
     def __str__(self) -> str:
         shown = [
             {"template": row["template"][:60], "dropped": row["dropped"], "first in": _head(row["article"])}
@@ -117,13 +121,15 @@ def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -
 
     Raises:
         FileNotFoundError: no corpus there.
+        ValueError: the notes of a part are damaged.
     """
     corpus = Corpus.open(corpus).require()
     total: Counter[str] = Counter()
     examples: dict[str, dict[str, str]] = {}
     for manifest in corpus.manifests("articles").values():
-        total.update(manifest.notes.get("dropped_templates", {}))
-        examples = {**manifest.notes.get("template_examples", {}), **examples}
+        details = corpus.read_details(manifest)
+        total.update(details.get("dropped_templates", {}))
+        examples = {**details.get("template_examples", {}), **examples}
     none = {"article": None, "sentence": None}
     rows = tuple({"template": name, "dropped": count, **(examples.get(name) or none)} for name, count in total.most_common(n))
     return Templates(rows, sum(total.values()))

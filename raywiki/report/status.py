@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from raywiki.corpus import Corpus, Manifest, orphans, tokens_table
-from raywiki.engine.summary import table
+from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
+from raywiki.manifest import part_order, tokens_table
+from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 
 
 @dataclass(frozen=True)
 class Status:
-    """State of a corpus: one dict for each part and each run. `str(status)` is a screen of tables."""
+    """State of a corpus: one dict for each part and each run. `str(status)` is a screen of tables.
+
+    `problems` are sentences about what a verb can mend, `notes` about what is as it is and good to know.
+    """
 
     corpus: str
     parts: tuple[dict[str, Any], ...]
     runs: tuple[dict[str, Any], ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        return {"corpus": self.corpus, "parts": self.parts, "runs": self.runs, "problems": self.problems}
+        return asdict(self)
+
+    _repr_html_ = as_html
 
     def __str__(self) -> str:
-        lines = [f"corpus {self.corpus}", *("  " + line for line in table(self.parts) or ["no part is committed"])]
+        lines = [f"corpus at {self.corpus}", *("  " + line for line in table(self.parts) or ["no part is committed"])]
         if self.runs:
             lines += ["runs", *("  " + line for line in table(self.runs))]
-        lines += [f"  problem: {problem}" for problem in self.problems]
-        return "\n".join(lines)
+        return "\n".join([*lines, *sentences("problem", self.problems), *sentences("note", self.notes)])
 
 
 def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> Status:
@@ -40,54 +47,60 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
         verify: read every shard and compare its SHA-256 with the manifest's; else only those of a part whose files are
             not all there with their sizes.
 
+    Returns:
+        For each part its counts and `state`: "ok" when it is curated and tokenized, else the next thing that is missing, what
+        is stale, or that its articles are gone.
+
     Raises:
         FileNotFoundError: there is no corpus at that place.
         ValueError: a manifest is damaged.
     """
     corpus = Corpus.open(corpus).require()
-    encodings = corpus.encodings()
-    names = ("articles", "signatures", "bands", "pairs", "decisions", *map(tokens_table, encodings))
-    tables = {name: corpus.manifests(name) for name in names}
-    rows, problems = [], []
-    for part, articles in tables["articles"].items():
-        decisions = tables["decisions"].get(part)
-        row: dict[str, Any] = {"part": part, "pages": articles.counts["pages"], "articles": articles.counts["articles"]}
-        row["kept"] = decisions.counts["kept"] if decisions else None
-        for encoding in encodings:
-            tokens = tables[tokens_table(encoding)].get(part)
-            row[f"{encoding}_tokens"] = tokens.counts["tokens"] if tokens else None
-        stale = [name for name, found in tables.items() if part in found and corpus.is_stale(found[part])]
-        row["state"] = "stale: " + ", ".join(name.rpartition("=")[2] for name in stale) if stale else "ok"
-        rows.append(row)
-        problems += articles.notes.get("warnings", [])
-    for manifest in (manifest for manifests in tables.values() for manifest in manifests.values()):
-        if verify or not corpus.is_whole(manifest):
+    tables = corpus.tables()
+    encodings = tables.encodings()
+    gone = tables.without_articles()
+    extracted = tables["articles"]
+    rows = [_row(tables, encodings, part, gone) for part in sorted({*extracted, *gone}, key=part_order)]
+    problems = [articles_gone(corpus, part, names) for part, names in gone.items()]
+    said = [warning for manifest in extracted.values() for warning in articles_warnings(manifest)]
+    problems += [warning for warning in said if "is damaged at bytes" in warning]  # another copy of the dump mends that
+    for manifest in (manifest for name in tables.names() for manifest in tables[name].values()):
+        if verify or not tables.is_whole(manifest):
             problems += _damaged(corpus, manifest)
-    return Status(corpus.url, tuple(rows), tuple(_runs(corpus)), tuple(problems))
+    notes = articles_notes(extracted.values(), extracted.values()) + [warning for warning in said if warning not in problems]
+    return Status(corpus.url, tuple(rows), tuple(_runs(corpus)), tuple(problems), tuple(notes))
 
 
-def gc(corpus: str | os.PathLike[str] | Corpus, *, min_age: float = 3600.0, dry_run: bool = False) -> list[str]:
-    """Remove files that no manifest names, left by crashes; return their paths.
+def _row(tables: Tables, encodings: list[str], part: str, gone: Iterable[str]) -> dict[str, Any]:
+    articles, decisions = tables["articles"].get(part), tables["decisions"].get(part)
+    row: dict[str, Any] = {"part": part}
+    row |= {name: articles.counts[name] if articles else None for name in ("pages", "articles")}
+    row["kept"] = decisions.counts["kept"] if decisions else None
+    for encoding in encodings:
+        tokens = tables[tokens_table(encoding)].get(part)
+        row[f"{encoding}_tokens"] = tokens.counts["tokens"] if tokens else None
+    row["state"] = "articles gone" if part in gone else _state(tables, encodings, part)
+    return row
 
-    Args:
-        corpus: folder or URL.
-        min_age: seconds that a file must have been left alone; younger ones may belong to a verb that is running.
-        dry_run: list, remove nothing.
-    """
-    corpus = Corpus.open(corpus).require()
-    paths = sorted(orphans(corpus, min_age))
-    if not dry_run:
-        for path in paths:
-            corpus.fs.rm_file(path)
-    return paths
+
+def _state(tables: Tables, encodings: list[str], part: str) -> str:
+    """What the next verb would do for a part; "ok": nothing."""
+    stale = [name for name in tables.names() if part in tables[name] and tables.is_stale(tables[name][part])]
+    lacking = [encoding for encoding in encodings if part not in tables[tokens_table(encoding)]]
+    found = ["stale: " + ", ".join(name.rpartition("=")[2] for name in stale)] if stale else []
+    if part not in tables["decisions"]:
+        found.append("not curated")
+    elif not encodings or lacking:
+        found.append("not tokenized" + (f": {', '.join(lacking)}" if len(encodings) > 1 else ""))
+    return "; ".join(found) or "ok"
 
 
 def _damaged(corpus: Corpus, manifest: Manifest) -> list[str]:
     problems = []
-    for shard in manifest.shards:
-        path = corpus.shard_path(manifest, shard)
+    for name, (_, sha256) in manifest.files.items():
+        path = corpus.path(manifest.folder, name)
         try:
-            if file_sha256(corpus.url_of(manifest.folder, shard.name)) != shard.sha256:
+            if file_sha256(corpus.url_of(manifest.folder, name)) != sha256:
                 problems.append(f"{path} is not what its manifest says: remove it and run `raywiki {manifest.verb}` again")
         except FileNotFoundError:
             problems.append(f"{path} is missing: run `raywiki {manifest.verb}` again")
@@ -95,23 +108,19 @@ def _damaged(corpus: Corpus, manifest: Manifest) -> list[str]:
 
 
 def _runs(corpus: Corpus) -> list[dict[str, Any]]:
-    corpus.fs.invalidate_cache()
     rows = []
-    for path in sorted(corpus.fs.glob(corpus.path("runs", "*", "segments.json"))):
-        run = path.split("/")[-2]
-        folder = path.rpartition("/")[0]
-        segments = json.loads(corpus.fs.cat_file(path))["segments"]
-        metrics = corpus.fs.cat_file(f"{folder}/metrics.jsonl") if corpus.fs.exists(f"{folder}/metrics.jsonl") else b""
-        records = [json.loads(line) for line in metrics.splitlines() if line.strip()]
+    for run, body in corpus.runs().items():
+        metrics = corpus.path("runs", run, "metrics.jsonl")
+        lines = corpus.fs.cat_file(metrics).splitlines() if corpus.fs.exists(metrics) else []
+        records = [json.loads(line) for line in lines if line.strip()]
         losses = [record["val_loss"] for record in records if record.get("val_loss")]
-        planned = sum(segment["steps"] for segment in segments)
         rows.append(
             {
                 "run": run,
-                "segments": len(segments),
+                "segments": len(body["segments"]),
                 "step": max((record["step"] for record in records), default=0),
-                "of": planned,
-                "parts": len({part["name"] for segment in segments for part in segment["parts"]}),
+                "of": sum(segment["steps"] for segment in body["segments"]),
+                "parts": len({part["name"] for segment in body["segments"] for part in segment["parts"]}),
                 "val_loss": _mean(losses[-1]) if losses else None,
             }
         )

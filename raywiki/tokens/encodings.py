@@ -18,7 +18,10 @@ from pathlib import PurePosixPath
 import numpy as np
 from fsspec.core import url_to_fs
 
+from raywiki.corpus import Corpus, tokens_table
+
 END_OF_TEXT = "<|endoftext|>"
+VOCABULARY = "vocabulary.json"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,34 @@ def read_vocabulary(name_or_file: str) -> tuple[str, bytes]:
                 f"no vocabulary file {name_or_file}: make one with `raywiki tokenizer train CORPUS --to {name_or_file}`"
             ) from None
     return name_or_file, _tiktoken_vocabulary(name_or_file)
+
+
+def vocabulary_path(corpus: Corpus, name: str) -> str:
+    return corpus.path(tokens_table(name), VOCABULARY)
+
+
+def find_vocabulary(corpus: Corpus, encoding: str | None, overwrite: bool = False) -> tuple[str, bytes]:
+    """Name and vocabulary of an encoding: the corpus's own copy where it has one, else the file or tiktoken's.
+
+    Raises:
+        ValueError: no such encoding; or the corpus has another vocabulary under the same name.
+    """
+    if encoding is None:
+        names = corpus.encodings()
+        if len(names) > 1:
+            raise ValueError(f"{corpus.url} has several encodings ({', '.join(names)}): name one with --encoding")
+        encoding = names[0] if names else "gpt2"
+    own = vocabulary_path(corpus, encoding)
+    if not (encoding.endswith(".json") or os.path.isfile(encoding)) and corpus.fs.exists(own):
+        return encoding, corpus.fs.cat_file(own)
+    name, vocabulary = read_vocabulary(encoding)
+    own = vocabulary_path(corpus, name)
+    if not overwrite and corpus.fs.exists(own) and corpus.fs.cat_file(own) != vocabulary:
+        raise ValueError(
+            f"{encoding} is not the vocabulary that {corpus.url} has as encoding {name!r}: rename the file to keep both, "
+            "or redo the tokens with --overwrite"
+        )
+    return name, vocabulary
 
 
 def _tiktoken_vocabulary(name: str) -> bytes:

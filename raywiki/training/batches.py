@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from raywiki.training.cache import TokenCache
-from raywiki.training.model import IGNORED
+from raywiki.training.classic import IGNORED
 from raywiki.training.order import Samples
 
 
@@ -42,22 +41,6 @@ def read_windows(tokens: np.ndarray, starts: np.ndarray, seq_len: int, device: t
         piece = tokens[start : start + seq_len + 1]
         windows[row, : len(piece)] = piece
     return _to_device(windows, np.minimum(seq_len, len(tokens) - 1 - starts), device)
-
-
-def check_caches(caches: Mapping[str, TokenCache], expected: Mapping[str, int], vocab_size: int) -> None:
-    """Raise ValueError unless each part's cache holds the planned number of tokens, all of them within the vocabulary."""
-    for name, n_tokens in expected.items():
-        assert name in caches, f"no cache for part {name}"
-        if len(caches[name].train) != n_tokens:
-            raise ValueError(
-                f"part {name} has {len(caches[name].train)} training tokens in its shards, its manifest says {n_tokens}: "
-                "remove that manifest and run `raywiki tokenize` again"
-            )
-        if caches[name].max_id >= vocab_size:
-            raise ValueError(
-                f"part {name} holds token id {caches[name].max_id}, the vocabulary has only {vocab_size} ids: "
-                "tokenize it again with the encoding of the run"
-            )
 
 
 def _to_device(windows: np.ndarray, n_targets: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -15,13 +15,14 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from raywiki.files import sha256_of
 from raywiki.training.locks import hold_lock
 
 _FORMAT = 1
@@ -70,6 +71,22 @@ def open_cache(
             found = _read(target)
     assert found is not None, target
     return found
+
+
+def check_caches(caches: Mapping[str, TokenCache], expected: Mapping[str, int], vocab_size: int) -> None:
+    """Raise ValueError unless each part's cache holds the planned number of tokens, all of them within the vocabulary."""
+    for name, n_tokens in expected.items():
+        assert name in caches, f"no cache for part {name}"
+        if len(caches[name].train) != n_tokens:
+            raise ValueError(
+                f"part {name} has {len(caches[name].train)} training tokens in its shards, its manifest says {n_tokens}: "
+                "remove that manifest and run `raywiki tokenize` again"
+            )
+        if caches[name].max_id >= vocab_size:
+            raise ValueError(
+                f"part {name} holds token id {caches[name].max_id}, the vocabulary has only {vocab_size} ids: "
+                "tokenize it again with the encoding of the run"
+            )
 
 
 def _read(folder: Path) -> TokenCache | None:
@@ -137,7 +154,7 @@ def _read_shard(path: str, digest: str, open_file: OpenFile) -> Iterator[tuple[s
     advice = "remove it and run `raywiki tokenize` again"
     try:
         with open_file(path) as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+            if sha256_of(file) != digest:
                 raise ValueError(f"{path} is not the file that was committed (its SHA-256 is not {digest[:12]}…): {advice}")
             file.seek(0)
             for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=["split", "tokens"]):

@@ -15,26 +15,27 @@ import json
 import os
 import shutil
 import uuid
-import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fsspec.implementations.local import LocalFileSystem
-
-from raywiki.files import replacing, sync, sync_folder
+from raywiki.files import put, sha256_of, sync_folder
 
 ABOUT, LATEST, FORMAT = "checkpoint.json", "LATEST", 1
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One whole checkpoint: its folder, the number of steps done, and the content of its `checkpoint.json`."""
+    """One whole checkpoint: its folder, the number of steps done, and the content of its `checkpoint.json`.
+
+    `passed_over` are the names of newer ones that are damaged or incomplete.
+    """
 
     folder: Path
     step: int
     about: dict[str, Any]
+    passed_over: tuple[str, ...] = ()
 
 
 def save_checkpoint(
@@ -63,14 +64,14 @@ def save_checkpoint(
             write(temporary / name)
             written[name] = _settle_file(temporary / name)
         body = {"format": FORMAT, "step": step, **about, "files": written}
-        write_atomically(temporary / ABOUT, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+        put(temporary / ABOUT, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
         if target.exists():  # written before, but not gone on from: LATEST named an older one
             os.rename(target, folder / f".{target.name}.{uuid.uuid4().hex[:8]}.old")
         os.rename(temporary, target)
         sync_folder(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    write_atomically(folder / LATEST, target.name + "\n")
+    put(folder / LATEST, target.name + "\n")
     _prune(folder, step, keep)
     return target
 
@@ -82,19 +83,19 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
         folder: the run's `checkpoints` folder.
         verify: compare the digest of every file; otherwise only its size.
     """
-    latest = _read_latest(folder)
+    latest, passed_over = _read_latest(folder), list[str]()
     names = sorted((path.name for path in folder.glob("step_*")), reverse=True)
     for name in [latest, *(name for name in names if name != latest)] if latest else names:
         found = _read(folder / name, verify)
         if found is not None:
-            return found
-        warnings.warn(f"{folder / name} is damaged or incomplete: going on from the one before it", stacklevel=2)
+            return replace(found, passed_over=tuple(passed_over))
+        passed_over.append(name)
     return None
 
 
 def latest_step(folder: Path) -> int:
     """Steps done according to the run's newest checkpoint; 0 when there is none."""
-    found = find_checkpoint(folder, verify=False)
+    found = find_checkpoint(folder)
     return found.step if found else 0
 
 
@@ -114,18 +115,11 @@ def model_digest(state_dict: Mapping[str, Any]) -> str:
     return sha256.hexdigest()
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file in one step: afterwards it has the old content or the new, never a mixture."""
-    with replacing(LocalFileSystem(), str(path)) as temporary, open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        sync(file)
-
-
 def _settle_file(path: Path) -> dict[str, Any]:
     """Make a file durable; its size and digest."""
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(file)
     return {"bytes": path.stat().st_size, "sha256": digest}
 
 
@@ -148,7 +142,7 @@ def _read(folder: Path, verify: bool) -> Checkpoint | None:
                 return None
             if verify:
                 with open(folder / name, "rb") as opened:
-                    if hashlib.file_digest(opened, "sha256").hexdigest() != file["sha256"]:
+                    if sha256_of(opened) != file["sha256"]:
                         return None
         return Checkpoint(folder, int(about["step"]), about)
     except NewerFormat:

@@ -35,6 +35,21 @@ class GPTConfig:
     def padded_vocab_size(self) -> int:
         return -(-self.vocab_size // PAD_VOCAB_TO) * PAD_VOCAB_TO
 
+    @property
+    def n_params(self) -> int:
+        """Weights of the recipe "classic", those of the padding included; the head is the embedding.
+
+        >>> GPTConfig(vocab_size=50257, seq_len=1024, n_layer=12, n_head=12, n_embd=768).n_params
+        124475904
+        """
+        block = 12 * self.n_embd**2 + 13 * self.n_embd
+        return (self.padded_vocab_size + self.seq_len) * self.n_embd + self.n_layer * block + 2 * self.n_embd
+
+    @property
+    def flops_per_token(self) -> int:
+        """Operations of training on a token without embedding and head, 72·L·d² + 12·L·d·T (Bi et al. 2024, equation 2)."""
+        return 72 * self.n_layer * self.n_embd**2 + 12 * self.n_layer * self.n_embd * self.seq_len
+
 
 @dataclass(frozen=True)
 class Size:
@@ -62,7 +77,8 @@ SIZES = {
 }
 
 # A recipe is a module with `build_model(config)` and `build_optimizer(model)`.
-RECIPES = {"gpt2": "raywiki.training.model"}
+RECIPES = {"classic": "raywiki.training.classic"}
+OLD_NAMES = {"gpt2": "classic"}  # what runs of raywiki 0.1 call it: "gpt2" is a size and an encoding too
 
 
 def find_size(name: str) -> Size:
@@ -74,6 +90,11 @@ def find_size(name: str) -> Size:
 
 def find_recipe(name: str) -> str:
     """The module of the recipe of that name; ValueError when there is none."""
-    if name not in RECIPES:
+    if recipe_name(name) not in RECIPES:
         raise ValueError(f"there is no recipe {name!r}: choose one of {', '.join(RECIPES)}")
-    return RECIPES[name]
+    return RECIPES[recipe_name(name)]
+
+
+def recipe_name(name: str) -> str:
+    """Today's name of a recipe."""
+    return OLD_NAMES.get(name, name)

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 _PAUSE = 0.1
 
 
 @contextmanager
 def hold_lock(path: Path, wait: float | None = None, busy: str = "") -> Iterator[None]:
-    """Hold the lock while the block runs. Where the platform or the file system knows no locks, just run it.
+    """Hold the lock while the block runs.
+
+    Where the file system knows no locks, a lease stands in: a file that is there while the lock is held, and that names
+    the process. That of a process which was killed on another machine must be removed by hand, so a warning says so.
 
     Args:
         path: lock file; made when missing, with its folder, and left there.
         wait: seconds to wait for another process; for ever when None.
-        busy: the sentence of the ValueError raised after that.
+        busy: the sentence of the ValueError raised after that; who holds the lock is added where it is known.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:
-        try:
-            import fcntl
-        except ImportError:
-            yield
-            return
-        deadline = None if wait is None else time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise ValueError(busy) from None
-                time.sleep(_PAUSE)
-            except OSError:
-                break
+    lock = _acquire(path, -1 if wait is None else wait, busy)
+    try:
         yield
+    finally:
+        lock.release()
+
+
+def _acquire(path: Path, wait: float, busy: str) -> BaseFileLock:
+    try:
+        lock: BaseFileLock = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=wait, poll_interval=_PAUSE)
+            with suppress(OSError):  # for whoever finds it held
+                path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}\n")
+        except Timeout:
+            raise
+        except (NotImplementedError, OSError) as error:
+            lease = path.with_name(path.name + ".lease")
+            warnings.warn(f"{path} cannot be locked here ({error}): {lease} stands in for a lock", stacklevel=4)
+            lock = SoftFileLock(lease, thread_local=False)
+            lock.acquire(timeout=wait, poll_interval=_PAUSE)
+    except Timeout:
+        holder = lock_holder(path)
+        raise ValueError(f"{busy} (it is {holder})" if holder else busy) from None
+    return lock
+
+
+def lock_holder(path: Path) -> str:
+    """Who wrote the lock file: "process 12 on host since …"; "" when that is not known."""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

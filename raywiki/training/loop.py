@@ -12,38 +12,26 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from raywiki.training.batches import check_caches, read_samples
-from raywiki.training.cache import TokenCache
+from raywiki.training.batches import read_samples
+from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.evaluate import evaluate
 from raywiki.training.locks import hold_lock
-from raywiki.training.metrics import Metrics, append_metrics, replace_last_metrics, rewind_metrics
+from raywiki.training.metrics import Metrics, append_metrics, read_metrics, replace_last_metrics, rewind_metrics
 from raywiki.training.optim import GRAD_CLIP
+from raywiki.training.options import at_least_1
 from raywiki.training.order import hash64, step_samples
-from raywiki.training.runs import CHECKPOINTS, METRICS, STOP, Plan
-from raywiki.training.schedule import learning_rate
+from raywiki.training.plan import Plan, SegmentResult, segment_rate
+from raywiki.training.publish import published
+from raywiki.training.runs import CHECKPOINTS, LOCK, METRICS, STOP, busy_sentence
 from raywiki.training.state import Training, save, start
 from raywiki.training.stop import stop_requests
-from raywiki.training.workers import Workers, autocast, join
+from raywiki.training.workers import Workers, autocast, join, precision
 
 TOKENS_AT_ONCE = 1 << 13  # micro-batch where none is asked for: GPT-2 small fits a 12 GB card with it
-PATIENCE = 60.0  # seconds to wait for another process on the same run: one whose driver was killed ends by itself
 
 Report = Callable[[int, Metrics, Path], None]
 Progress = Callable[[int, Metrics], None]
-
-
-@dataclass(frozen=True)
-class SegmentResult:
-    """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run."""
-
-    status: str
-    step: int
-    train_loss: float | None
-    val_loss: dict[str, float | None]
-    tok_per_sec: float | None
-    seconds: float
-    checkpoint: Path | None
 
 
 @dataclass(frozen=True)
@@ -53,6 +41,7 @@ class _Pace:
     batch_size: int
     eval_every: int
     checkpoint_every: int
+    keep: int
     max_val_windows: int
     started: float
 
@@ -60,8 +49,8 @@ class _Pace:
 def train_segment(
     plan: Plan, caches: Mapping[str, TokenCache], *, batch_size: int | None = None,
     device: str | torch.device | None = None, eval_every: int | None = None, checkpoint_every: int | None = None,
-    keep: int = 2, max_val_windows: int = 256, compile: bool = False, report: Report | None = None,
-    progress: Progress | None = None, should_stop: Callable[[], bool] | None = None,
+    keep: int = 2, max_val_windows: int = 256, compile: bool = False, since: float | None = None, patience: float = 0.0,
+    report: Report | None = None, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Train a segment to its end, or until asked to stop; go on from the run's newest checkpoint.
 
@@ -69,8 +58,9 @@ def train_segment(
     a kill at any moment, and another call give what one undisturbed call gives: bit for bit on a CPU.
 
     Args:
-        plan: see `runs.plan_segment`.
-        caches: the tokens of each part of the segment, by part id.
+        plan: see `plan.plan_segment`. It is written into the run once everything that can be checked was checked; a call
+            that fails before its first checkpoint leaves the run as it was.
+        caches: the tokens by part id: of each part that the segment reads, and of all others to be evaluated.
         batch_size: sequences that one worker takes at once; total_batch_size is reached by accumulating gradients. By
             default as many as fit 8,192 tokens.
         device: "cpu", "cuda" or "cuda:1"; CUDA where there is a GPU, by default.
@@ -79,84 +69,98 @@ def train_segment(
         keep: checkpoints to keep, at least 1.
         max_val_windows: validation windows of a part at most.
         compile: pass the model through torch.compile.
+        since: a STOP file that is older than this time of its file system was not meant for this call; see `stop`.
+        patience: seconds to wait for another process that trains the run.
         report: called on every worker after each checkpoint, with the step, its metrics and the checkpoint's folder.
         progress: called on the first worker after each step, with the step and its metrics.
         should_stop: asked after each step, beside SIGTERM, SIGINT and the STOP file in the run's folder.
 
     Raises:
-        ValueError: total_batch_size is no multiple of what the workers take at once; the data or the checkpoint does not
-            fit the plan; another process trains the run; the loss is no number any more.
+        ValueError: there are more workers than sequences in a step; the data or the checkpoint does not fit the plan;
+            another process trains the run, or has changed it; the loss is no number any more.
     """
     started = time.monotonic()
     workers, segment = join(device), plan.segment
-    check_caches(caches, {part.name: part.train_tokens for part in segment.parts}, plan.run.config.vocab_size)
+    _check_caches(plan, caches)
     eval_every = min(500, max(25, segment.steps // 10)) if eval_every is None else eval_every
     pace = _Pace(
-        batch_size=micro_batch(segment.total_batch_size, segment.seq_len, workers.count, batch_size),
-        eval_every=_at_least_1("eval_every", eval_every),
-        checkpoint_every=_at_least_1("checkpoint_every", eval_every if checkpoint_every is None else checkpoint_every),
-        max_val_windows=_at_least_1("max_val_windows", max_val_windows),
+        batch_size=micro_batch(segment.sequences_per_step, segment.seq_len, workers.count, batch_size),
+        eval_every=at_least_1("eval_every", eval_every),
+        checkpoint_every=at_least_1("checkpoint_every", eval_every if checkpoint_every is None else checkpoint_every),
+        keep=at_least_1("keep", keep),
+        max_val_windows=at_least_1("max_val_windows", max_val_windows),
         started=started,
     )
-    _at_least_1("keep", keep)
     with ExitStack() as stack:
-        _lock_run(plan, workers, stack)
+        _lock_run(plan, workers, stack, patience)
         training = start(plan, caches, workers, compile)
-        is_asked = stack.enter_context(stop_requests(training.folder / STOP, should_stop))
+        workers.first(lambda: stack.enter_context(published(plan)))
+        is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
         last, checkpoint, stopped = _begin(training, pace), None, False
+        before = last.get("val_loss", {}) if training.step == segment.start_step else _val_loss_at(training, segment.start_step)
         while training.step < segment.end_step and not stopped:
             last = _train_step(training, pace)
             at_end = training.step == segment.end_step
             stopped = not at_end and workers.sum(float(is_asked()))[0] > 0
             is_due = stopped or at_end or (training.step - segment.start_step) % pace.checkpoint_every == 0
-            if workers.is_first:
-                append_metrics(training.folder / METRICS, last, durable=is_due)
-                if progress is not None:
-                    progress(training.step, last)
-            if is_due:
-                checkpoint = save(training, keep)
-                if report is not None:
-                    report(training.step, last, checkpoint)
+            checkpoint = _record(training, pace, last, is_due, report, progress) or checkpoint
         if workers.is_first:
             (training.folder / STOP).unlink(missing_ok=True)
-    return _result(training, "stopped" if stopped else "finished", last, checkpoint, started)
+    return _result(training, "stopped" if stopped else "finished", last, before, checkpoint, started)
 
 
-def micro_batch(total_batch_size: int, seq_len: int, workers: int, batch_size: int | None) -> int:
-    """Sequences that a worker takes at once: the given number, or the largest that divides its share and fits.
+def micro_batch(sequences: int, seq_len: int, workers: int, batch_size: int | None) -> int:
+    """Sequences that a worker takes at once: the given number, or the largest that fits and leaves no small rest.
 
     Raises:
-        ValueError: the step's tokens cannot be shared out evenly.
+        ValueError: a step has fewer sequences than there are workers.
 
-    >>> micro_batch(524288, 1024, workers=1, batch_size=None), micro_batch(12 * 256, 256, workers=2, batch_size=3)
+    >>> micro_batch(512, 1024, workers=1, batch_size=None), micro_batch(12, 256, workers=5, batch_size=3)
     (8, 3)
     """
-    sequences = total_batch_size // seq_len
-    at_once = _at_least_1("batch_size", 1 if batch_size is None else batch_size) * workers
-    if sequences % at_once:
-        good = seq_len * at_once * max(1, round(sequences / at_once))
+    if sequences < workers:
         raise ValueError(
-            f"total_batch_size={total_batch_size} tokens is no multiple of batch_size={at_once // workers} x "
-            f"seq_len={seq_len} x {workers} workers = {at_once * seq_len}: "
-            f"choose total_batch_size={good}, or another batch_size"
+            f"{workers} workers cannot share the {sequences} sequences of a step: take fewer workers, or a total_batch_size of "
+            f"at least {workers * seq_len}"
         )
     if batch_size is not None:
-        return batch_size
-    share, most = sequences // workers, max(1, TOKENS_AT_ONCE // seq_len)
-    return max(n for n in range(1, min(share, most) + 1) if share % n == 0)
+        return at_least_1("batch_size", batch_size)
+    share, most = -(-sequences // workers), max(1, TOKENS_AT_ONCE // seq_len)
+    return -(-share // -(-share // most))
 
 
-def _at_least_1(name: str, value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{name}={value} makes no sense: give a number of at least 1")
-    return value
+def _check_caches(plan: Plan, caches: Mapping[str, TokenCache]) -> None:
+    """What the segment reads must be there, and all that is there must be what the plan says."""
+    segment = plan.segment
+    for part in segment.parts:
+        if part.quota and part.name not in caches:
+            raise ValueError(
+                f"run {plan.run.name} shall learn from part {part.name}, which has no tokens now: make them again, or end "
+                "this segment where it stands and name the parts that are left (--unfinished cut --parts …)"
+            )
+    expected = {name: part.train_tokens for name, part in segment.known.items() if name in caches}
+    check_caches({name: caches[name] for name in expected}, expected, plan.run.config.vocab_size)
 
 
-def _lock_run(plan: Plan, workers: Workers, stack: ExitStack) -> None:
+def _lock_run(plan: Plan, workers: Workers, stack: ExitStack, patience: float) -> None:
     """Let no other process train this run until the stack is closed."""
-    run = plan.run
-    busy = f"run {run.name} is being trained by another process: wait for it, or stop it by making the file {run.folder / STOP}"
-    workers.first(lambda: stack.enter_context(hold_lock(run.folder / ".lock", PATIENCE, busy)))
+    workers.first(lambda: stack.enter_context(hold_lock(plan.run.folder / LOCK, patience, busy_sentence(plan.run.folder))))
+
+
+def _record(
+    training: Training, pace: _Pace, last: Metrics, is_due: bool, report: Report | None, progress: Progress | None
+) -> Path | None:
+    """Write down what a step brought; when a checkpoint is due, its folder."""
+    if training.workers.is_first:
+        append_metrics(training.folder / METRICS, last, durable=is_due)
+        if progress is not None:
+            progress(training.step, last)
+    if not is_due:
+        return None
+    checkpoint = save(training, pace.keep)
+    if report is not None:
+        report(training.step, last, checkpoint)
+    return checkpoint
 
 
 def _begin(training: Training, pace: _Pace) -> Metrics:
@@ -166,7 +170,7 @@ def _begin(training: Training, pace: _Pace) -> Metrics:
     if step != training.segment.start_step:
         return last or {"step": step}
     known = (last or {}).get("val_loss", {})
-    missing = [name for name in training.segment.part_names if name not in known]
+    missing = [name for name in training.caches if name not in known]
     if last is not None and not missing:
         return last
     line: Metrics = last or {"step": step, "segment": training.plan.index, "tokens": training.tokens, "train_loss": None}
@@ -175,11 +179,19 @@ def _begin(training: Training, pace: _Pace) -> Metrics:
     return line
 
 
+def _val_loss_at(training: Training, step: int) -> dict[str, float | None]:
+    """What was evaluated at a step before, on every worker."""
+    path = training.folder / METRICS
+    return training.workers.first(
+        lambda: next((line.get("val_loss", {}) for line in read_metrics(path) if line["step"] == step), {})
+    )
+
+
 def _train_step(training: Training, pace: _Pace) -> Metrics:
     """One optimiser step; the metrics of the state after it."""
     segment, workers, clock = training.segment, training.workers, time.monotonic()
     index = training.step - segment.start_step
-    lr = learning_rate(segment.schedule, index, segment.steps, segment.lr, segment.warmup_steps)
+    lr = segment_rate(segment, training.step)
     for group in training.optimizer.param_groups:
         group["lr"] = lr
     if training.plan.run.config.dropout:  # seeded anew in each step, so that no generator's state need be saved
@@ -189,8 +201,8 @@ def _train_step(training: Training, pace: _Pace) -> Metrics:
     [loss] = workers.sum(share.item())
     if not math.isfinite(loss) or not math.isfinite(norm):
         raise ValueError(
-            f"the loss of run {training.plan.run.name} is {loss} at step {training.step} (gradient norm {norm}): the "
-            f"learning rate of {lr:.2g} is too high for it; go on from its last checkpoint with a lower --lr"
+            f"the loss of run {training.plan.run.name} is {loss} at step {training.step} (gradient norm {norm}, learning "
+            f"rate {lr:.2g} on the way to {segment.lr:.2g}): {_after_divergence(training)} with a lower --lr"
         )
     if workers.device.type == "cuda":
         torch.cuda.synchronize(workers.device)
@@ -207,7 +219,7 @@ def _train_step(training: Training, pace: _Pace) -> Metrics:
         "seconds": round(now - pace.started, 3),
     }
     if (index + 1) % pace.eval_every == 0 or training.step == segment.end_step:
-        metrics["val_loss"] = _evaluate(training, pace, segment.part_names)
+        metrics["val_loss"] = _evaluate(training, pace, list(training.caches))
     return metrics
 
 
@@ -239,7 +251,14 @@ def _evaluate(training: Training, pace: _Pace, parts: list[str]) -> dict[str, fl
     return evaluate(training.model, val, parts, seq_len, training.workers, pace.batch_size, pace.max_val_windows)
 
 
-def _result(training: Training, status: str, last: Metrics, checkpoint: Path | None, started: float) -> SegmentResult:
+def _after_divergence(training: Training) -> str:
+    found = find_checkpoint(training.folder / CHECKPOINTS, verify=False)
+    return f"go on from its checkpoint of step {found.step:,}" if found else "nothing was saved yet, so begin again"
+
+
+def _result(
+    training: Training, status: str, last: Metrics, before: dict[str, float | None], checkpoint: Path | None, started: float
+) -> SegmentResult:
     if checkpoint is None:  # there was nothing left to do
         found = find_checkpoint(training.folder / CHECKPOINTS, verify=False)
         checkpoint = found.folder if found else None
@@ -247,8 +266,12 @@ def _result(training: Training, status: str, last: Metrics, checkpoint: Path | N
         status=status,
         step=training.step,
         train_loss=last.get("train_loss"),
+        val_before=before,
         val_loss=last.get("val_loss", {}),
         tok_per_sec=last.get("tok_per_sec"),
         seconds=round(time.monotonic() - started, 3),
         checkpoint=checkpoint,
+        device=training.workers.device.type,
+        precision=precision(training.workers.device),
+        notes=training.notes,
     )

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from raywiki.training.checkpoint import write_atomically
+from raywiki.files import put
 
 Metrics = dict[str, Any]
 
@@ -53,7 +53,7 @@ def replace_last_metrics(path: Path, metrics: Metrics) -> None:
 
 
 def _write(path: Path, lines: list[Metrics]) -> None:
-    write_atomically(path, "".join(_line(line) for line in lines))
+    put(path, "".join(_line(line) for line in lines))
 
 
 def _line(metrics: Metrics) -> str:

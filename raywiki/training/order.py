@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,21 +28,29 @@ _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
-class SegmentPart:
-    """One part in a segment: its identity, its share of a round, and the number of its windows used before."""
+class PartTokens:
+    """The tokens of one part as training knows them: identity and numbers.
+
+    In a segment, `quota` is the part's share of a round, and `base` the number of its windows that were used before.
+    """
 
     name: str
     digest: str
     train_tokens: int
-    quota: int
-    base: int
+    val_tokens: int = 0
+    quota: int = 0
+    base: int = 0
 
 
 @dataclass(frozen=True)
 class Segment:
     """A stretch of training over one fixed set of parts: all that the order and the learning rate depend on.
 
-    Steps `start_step` … `start_step + steps - 1` of the run belong to it. `total_batch_size` is in tokens.
+    Steps `start_step` … `start_step + steps - 1` of the run belong to it. `total_batch_size` is in tokens; `lr` is the peak,
+    `lr_from` the rate at which the warm-up begins (None: the schedule's own, in runs of raywiki before that was recorded).
+    `replay` and `epochs` are what the parts' quotas and the steps were made from, where they were. `resting` are parts that
+    the run knows and this segment leaves alone. A segment that was cut short keeps the `planned_steps` that its learning
+    rate was laid out for.
     """
 
     start_step: int
@@ -52,7 +61,12 @@ class Segment:
     schedule: str
     lr: float
     warmup_steps: int
-    parts: tuple[SegmentPart, ...]
+    parts: tuple[PartTokens, ...]
+    lr_from: float | None = None
+    replay: float | None = None
+    epochs: float | None = None
+    resting: tuple[PartTokens, ...] = ()
+    planned_steps: int | None = None
 
     @property
     def end_step(self) -> int:
@@ -65,6 +79,11 @@ class Segment:
     @property
     def part_names(self) -> list[str]:
         return [part.name for part in self.parts]
+
+    @property
+    def known(self) -> dict[str, PartTokens]:
+        """All parts that the run has learned from by the end of this segment, by name."""
+        return {part.name: part for part in (*self.resting, *self.parts)}
 
 
 @dataclass(frozen=True)
@@ -118,12 +137,13 @@ def samples(segment: Segment, positions: Ints) -> Samples:
 
 
 def closing_counters(segment: Segment) -> dict[str, int]:
-    """Windows of each part that are used when the segment has ended: the bases of the next one."""
+    """Windows of each known part that are used when the segment has ended: the bases of the next one."""
     length = sum(part.quota for part in segment.parts)
     rounds, rest = divmod(segment.steps * segment.sequences_per_step, length)
     last, _ = _counters(segment, np.arange(rounds * length, rounds * length + rest, dtype=np.int64))
     partial = np.bincount(last, minlength=len(segment.parts))
-    return {p.name: p.base + rounds * p.quota + int(n) for p, n in zip(segment.parts, partial, strict=True)}
+    used = {p.name: p.base + rounds * p.quota + int(n) for p, n in zip(segment.parts, partial, strict=True)}
+    return {**{p.name: p.base for p in segment.resting}, **used}
 
 
 def order_digest(segment: Segment, first_step: int, last_step: int, limit: int = 1024) -> str:
@@ -177,28 +197,30 @@ def _counters(segment: Segment, positions: Ints) -> tuple[Ints, Ints]:
     bases = np.array([part.base for part in segment.parts], dtype=np.int64)
     length = int(quotas.sum())
     rounds, slot = np.divmod(positions, length)
-    distinct, row = np.unique(rounds, return_inverse=True)
-    parts, ranks = _rounds(segment, quotas, distinct)
-    part = parts[row, slot]
-    return part, bases[part] + rounds * quotas[part] + ranks[row, slot]
+    part, rank = np.empty_like(positions), np.empty_like(positions)
+    for number in np.unique(rounds):
+        chosen = rounds == number
+        parts, ranks = _round(segment.seed, segment.start_step, tuple(quotas.tolist()), int(number))
+        part[chosen], rank[chosen] = parts[slot[chosen]], ranks[slot[chosen]]
+    return part, bases[part] + rounds * quotas[part] + rank
 
 
-def _rounds(segment: Segment, quotas: Ints, rounds: Ints) -> tuple[Ints, Ints]:
-    """For each round (rows) and slot (columns): the part, and how many slots of that part came before it in the round.
+@lru_cache(maxsize=16)
+def _round(seed: int, start_step: int, quotas: tuple[int, ...], number: int) -> tuple[Ints, Ints]:
+    """For each slot of a round: the part, and how many slots of that part came before it in the round.
 
     Ranks count in order of appearance, so that a segment may end within a round: what it used of a part is always the
-    first so many windows, and the next segment goes on from there.
+    first so many windows, and the next segment goes on from there. A long round (one with a part of very few windows) is
+    made once for the many steps that it lasts.
     """
-    length = int(quotas.sum())
-    key = np.uint64(hash64(segment.seed, "round", segment.start_step))
-    row_keys = splitmix64(key ^ splitmix64(rounds.astype(np.uint64)))
-    keys = splitmix64(row_keys[:, None] + np.arange(length, dtype=np.uint64)[None, :] * _GAMMA)
-    slots = np.argsort(keys, axis=1, kind="stable")
+    length = sum(quotas)
+    key = np.uint64(hash64(seed, "round", start_step))
+    [row_key] = splitmix64(key ^ splitmix64(np.array([number], dtype=np.uint64)))
+    slots = np.argsort(splitmix64(row_key + np.arange(length, dtype=np.uint64) * _GAMMA), kind="stable")
     parts = np.repeat(np.arange(len(quotas), dtype=np.int64), quotas)[slots]
-    grouped = np.argsort(parts, axis=1, kind="stable")
-    within = np.arange(length, dtype=np.int64) - np.repeat(np.cumsum(quotas) - quotas, quotas)
     ranks = np.empty_like(parts)
-    np.put_along_axis(ranks, grouped, np.broadcast_to(within, parts.shape), axis=1)
+    starts = np.cumsum(quotas) - np.array(quotas)
+    ranks[np.argsort(parts, kind="stable")] = np.arange(length, dtype=np.int64) - np.repeat(starts, quotas)
     return parts, ranks
 
 

@@ -8,31 +8,36 @@ FINAL = 0.1  # where "cosine" and "rewarm" end, as a share of the peak (Hoffmann
 DECAY = 0.2  # share of a "wsd" segment spent decaying (Hägele et al., arXiv 2405.18392)
 
 SCHEDULES = {
-    "cosine": "warm-up from 0, then a cosine to a tenth of the peak",
-    "wsd": "warm-up from 0, constant, and over the last fifth down to 0 by 1 - sqrt",
-    "rewarm": "for a run that goes on: warm-up from a tenth of the peak, where it had ended, then a cosine back to it",
-    "constant": "the same rate throughout",
+    "cosine": "warm-up to the peak, then a cosine to a tenth of it",
+    "wsd": "warm-up, constant, and over the last fifth down to 0 by 1 - sqrt",
+    "rewarm": "a cosine for a run that goes on: its warm-up begins at the rate where the run had ended",
+    "constant": "warm-up, then the same rate throughout",
 }
 
 
-def learning_rate(schedule: str, step: int, steps: int, lr: float, warmup_steps: int) -> float:
+def learning_rate(schedule: str, step: int, steps: int, lr: float, warmup_steps: int, lr_from: float | None = 0.0) -> float:
     """Learning rate of a step (0 … steps - 1) of a segment of `steps` steps with peak `lr`.
+
+    The warm-up is a straight line from `lr_from` to the peak: from 0 in a new run, from where the run had ended in a later
+    segment (a decline, where that was higher). None: as raywiki did before it recorded that rate, from a tenth of the peak
+    for "rewarm", from 0 for "cosine" and "wsd", and no warm-up for "constant".
 
     Raises:
         ValueError: there is no such schedule.
 
     >>> [round(learning_rate("cosine", step, 6, 1.0, 2), 2) for step in range(6)]
     [0.5, 1.0, 0.87, 0.55, 0.23, 0.1]
-    >>> [round(learning_rate("rewarm", step, 6, 1.0, 2), 2) for step in range(6)]
+    >>> [round(learning_rate("rewarm", step, 6, 1.0, 2, lr_from=0.1), 2) for step in range(6)]
     [0.55, 1.0, 0.87, 0.55, 0.23, 0.1]
     """
     check_schedule(schedule)
     assert 0 <= step < steps
+    if lr_from is None:
+        lr_from = {"rewarm": FINAL * lr, "constant": lr}.get(schedule, 0.0)
+    if step < warmup_steps:
+        return lr_from + (lr - lr_from) * (step + 1) / warmup_steps
     if schedule == "constant":
         return lr
-    if step < warmup_steps:
-        share = (step + 1) / warmup_steps
-        return lr * (FINAL + (1 - FINAL) * share if schedule == "rewarm" else share)
     if schedule == "wsd":
         decay = max(1, round(DECAY * steps))
         left = steps - step  # counts the step itself, so that the last one still learns

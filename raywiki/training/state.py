@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +18,8 @@ from raywiki.training.cache import TokenCache
 from raywiki.training.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
 from raywiki.training.config import find_recipe
 from raywiki.training.order import Segment, order_digest
-from raywiki.training.runs import CHECKPOINTS, Plan
+from raywiki.training.plan import Plan
+from raywiki.training.runs import CHECKPOINTS
 from raywiki.training.workers import Workers
 
 MODEL, OPTIMIZER = "model.pt", "optimizer.pt"
@@ -35,6 +37,7 @@ class Training:
     wrapped: Any  # the same weights, their gradients averaged over the workers: what is trained
     optimizer: torch.optim.Optimizer
     step: int
+    notes: tuple[str, ...] = ()  # what whoever reads the result should know
 
     @property
     def segment(self) -> Segment:
@@ -69,7 +72,8 @@ def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compil
     if found is not None:
         load_state(found, model, optimizer, workers.device)
     trained: Any = torch.compile(model) if compile else model
-    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, found.step if found else 0)
+    step, notes = (found.step, _passed_over(found)) if found else (0, ())
+    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, step, notes)
 
 
 def find_for(plan: Plan) -> Checkpoint | None:
@@ -97,11 +101,29 @@ def find_for(plan: Plan) -> Checkpoint | None:
     return found
 
 
+def _passed_over(found: Checkpoint) -> tuple[str, ...]:
+    if not found.passed_over:
+        return ()
+    names = ", ".join(found.passed_over)
+    return (f"{names} was damaged or incomplete: the steps after step {found.step:,} were done again",)
+
+
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:
-    """Put a checkpoint's tensors into a model and its optimiser."""
-    model.load_state_dict(torch.load(checkpoint.folder / MODEL, map_location=device, weights_only=True))
+    """Put a checkpoint's tensors into a model and its optimiser.
+
+    Raises:
+        ValueError: a file holds anything but tensors and plain values. It is not run.
+    """
+    model.load_state_dict(_load(checkpoint.folder / MODEL, device))
     if optimizer is not None:
-        optimizer.load_state_dict(torch.load(checkpoint.folder / OPTIMIZER, map_location=device, weights_only=True))
+        optimizer.load_state_dict(_load(checkpoint.folder / OPTIMIZER, device))
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} holds more than tensors, and is not loaded: it is no checkpoint of raywiki's") from error
 
 
 def save(training: Training, keep: int) -> Path:

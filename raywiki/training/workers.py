@@ -84,7 +84,13 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
     return chosen
 
 
+def precision(device: torch.device) -> str:
+    """What forward passes compute with, "bfloat16" or "float32"; see `autocast`."""
+    context = autocast(device)
+    return str(context.fast_dtype if context._enabled else torch.float32).removeprefix("torch.")
+
+
 def autocast(device: torch.device) -> torch.autocast:
-    """Context of a forward pass: bfloat16 on a GPU that has it, else the weights' own float32."""
-    enabled = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    """Context of a forward pass: bfloat16 on a GPU that computes with it, else the weights' own float32."""
+    enabled = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

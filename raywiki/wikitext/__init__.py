@@ -14,29 +14,6 @@ data/          names, aliases and units as readable text; bundled.py reads them
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-_PUBLIC = {
-    "CleanText": "raywiki.wikitext.page",
-    "clean_wikitext": "raywiki.wikitext.clean",
-    "pages_to_articles": "raywiki.wikitext.table",
-    "template": "raywiki.wikitext.registry",
-}
-
-__all__ = ["CleanText", "clean_wikitext", "pages_to_articles", "template"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'raywiki.wikitext' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_PUBLIC[name]), name)
-    globals()[name] = value
-    return value
-
-
-if TYPE_CHECKING:
-    from raywiki.wikitext.clean import clean_wikitext as clean_wikitext
-    from raywiki.wikitext.page import CleanText as CleanText
-    from raywiki.wikitext.registry import template as template
-    from raywiki.wikitext.table import pages_to_articles as pages_to_articles
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # the names stand in __init__.pyi

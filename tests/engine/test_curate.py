@@ -103,8 +103,8 @@ def columns_read(monkeypatch) -> list[list[str] | None]:
         read.append(columns if manifest.table == "articles" else [])
         return iter_shard(corpus, manifest, shard, columns, batch_size)
 
-    iter_shard = curate.iter_shard
-    monkeypatch.setattr(curate, "iter_shard", spy)
+    iter_shard = Corpus.iter_shard
+    monkeypatch.setattr(Corpus, "iter_shard", spy)
     monkeypatch.setattr(curate, "run", refuse)
     monkeypatch.setattr(index, "run", refuse)
     return read

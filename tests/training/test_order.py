@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raywiki.training.order import (
+    PartTokens,
     Segment,
-    SegmentPart,
     closing_counters,
     n_windows,
     order_digest,
@@ -23,7 +23,7 @@ from raywiki.training.order import (
 def make_segment(sizes, quotas, steps=20, seq_len=8, sequences=6, seed=1, bases=None, start_step=0) -> Segment:
     bases = bases or [0] * len(sizes)
     parts = tuple(
-        SegmentPart(f"part-{i}", "", size, quota, base)
+        PartTokens(f"part-{i}", "", size, 0, quota, base)
         for i, (size, quota, base) in enumerate(zip(sizes, quotas, bases, strict=True))
     )
     return Segment(start_step, steps, seq_len, seq_len * sequences, seed, "cosine", 1e-3, 1, parts)
@@ -137,7 +137,7 @@ def test_growing_repeats_and_skips_nothing(sizes, lengths, data):
         start = segment.end_step
     for name, seen in used.items():
         size = sizes[int(name.removeprefix("part-"))]
-        alone = Segment(0, len(seen), 8, 8, 1, "cosine", 1e-3, 1, (SegmentPart(name, "", size, 1, 0),))
+        alone = Segment(0, len(seen), 8, 8, 1, "cosine", 1e-3, 1, (PartTokens(name, "", size, 0, 1),))
         own = all_samples(alone)
         assert sorted(seen) == sorted(zip(own.epoch.tolist(), own.window.tolist(), strict=True))
         assert bases[name] == len(seen)
@@ -154,7 +154,7 @@ def test_order_depends_on_seed_and_name_but_not_on_rank_or_digest():
     assert order_digest(replace(segment, seed=2), 0, 20) != order_digest(segment, 0, 20)
     renamed = replace(segment, parts=(replace(segment.parts[0], name="other"),))
     assert all_samples(renamed).window.tolist() != all_samples(segment).window.tolist()
-    moved = replace(segment, parts=(SegmentPart("first", "", 50, 0, 0), replace(segment.parts[0], digest="ff")))
+    moved = replace(segment, parts=(PartTokens("first", "", 50), replace(segment.parts[0], digest="ff")))
     assert order_digest(moved, 0, 20) == order_digest(segment, 0, 20)
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from raywiki.training.schedule import SCHEDULES, learning_rate
 
 
-def curve(schedule: str, steps: int = 100, warmup_steps: int = 10) -> list[float]:
-    return [learning_rate(schedule, step, steps, 2.0, warmup_steps) for step in range(steps)]
+def curve(schedule: str, steps: int = 100, warmup_steps: int = 10, lr_from: float | None = 0.0) -> list[float]:
+    return [learning_rate(schedule, step, steps, 2.0, warmup_steps, lr_from) for step in range(steps)]
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -27,10 +29,19 @@ def test_cosine_warms_up_and_ends_at_a_tenth():
     assert rates[-1] == pytest.approx(0.2)
 
 
-def test_rewarm_begins_where_a_run_had_ended():
-    rates = curve("rewarm")
-    assert 0.2 < rates[0] < rates[1] < rates[9] == 2
-    assert rates[10:] == curve("cosine")[10:]
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("lr_from", [0.01, 0.2, 2.0, 5.0])
+def test_a_later_segment_begins_where_the_run_had_ended(schedule, lr_from):
+    rates = curve(schedule, lr_from=lr_from)
+    assert rates[9] == pytest.approx(2)
+    assert all(abs(a - b) == pytest.approx(abs(2 - lr_from) / 10) for a, b in pairwise([lr_from, *rates[:10]]))
+    assert rates[10:] == curve(schedule)[10:]
+
+
+def test_segments_of_before_that_rate_was_recorded_keep_their_curves():
+    assert curve("rewarm", lr_from=None)[:10] == pytest.approx([2 * (0.1 + 0.09 * step) for step in range(1, 11)])
+    assert curve("cosine", lr_from=None) == curve("cosine")
+    assert set(curve("constant", lr_from=None)) == {2}
 
 
 def test_wsd_is_flat_until_the_last_fifth():
@@ -41,8 +52,10 @@ def test_wsd_is_flat_until_the_last_fifth():
     assert rates[-1] < 0.1
 
 
-def test_constant():
-    assert set(curve("constant")) == {2}
+def test_constant_warms_up_and_stays():
+    rates = curve("constant")
+    assert rates[0] == pytest.approx(0.2)
+    assert set(rates[9:]) == {2}
 
 
 def test_unknown():

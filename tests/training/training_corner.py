@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 
 from raywiki.schema import tokens_schema
 from raywiki.training.cache import open_cache, shards_digest
-from raywiki.training.loop import SegmentResult, train_segment
-from raywiki.training.runs import PartTokens, Run, open_run, plan_segment
+from raywiki.training.loop import train_segment
+from raywiki.training.order import PartTokens
+from raywiki.training.plan import SegmentResult, chosen_parts, plan_segment
+from raywiki.training.runs import Run, open_run
 
 END = 256  # end-of-text; the other ids are bytes
 
@@ -61,9 +63,11 @@ class Corner:
         names, results = list(parts or self.parts), []
         opened = self.open(run, **(shape or {}))
         asked = {"total_batch_size": 64, "lr": 5e-3, **(plan or {})}
-        while (planned := plan_segment(opened, [self.parts[name][0] for name in names], **asked)) is not None:
+        chosen = chosen_parts(opened, [part for part, _ in self.parts.values()], names)
+        while (planned := plan_segment(opened, chosen, **asked)) is not None:
             opened = planned.run
-            caches = {name: open_cache(self.folder / "cache", name, self.parts[name][1]) for name in names}
+            evaluated = [name for name in self.parts if name in names or name in planned.segment.known]
+            caches = {name: open_cache(self.folder / "cache", name, self.parts[name][1]) for name in evaluated}
             results.append(train_segment(planned, caches, **{"device": "cpu", "eval_every": 5, **options}))
             if results[-1].status == "stopped":
                 break

@@ -1,4 +1,4 @@
-"""The recipe "gpt2": a decoder shaped like GPT-2 (Radford et al. 2019), trained with AdamW.
+"""The recipe "classic": a decoder shaped like GPT-2 (Radford et al. 2019), trained with AdamW.
 
 Learned positions, LayerNorm before each block, GELU (tanh form), biases, tied embedding and head, and GPT-2's initial
 weights: normal with deviation 0.02, the projections into the residual stream scaled by 1/sqrt(2 · n_layer).

@@ -20,7 +20,9 @@ import mwparserfromhell
 import mwxml
 import pytest
 
-from raywiki.dumps import iter_pages, sample, sample_extras, sample_xml
+from raywiki.dumps import iter_pages
+from raywiki.samplewiki import dump as sample_dump
+from raywiki.samplewiki import extras, write
 
 XMLNS = "{http://www.mediawiki.org/xml/export-0.11/}"
 PART_NAME = re.compile(r"pydocwiki-20260101-pages-articles([123])\.xml-p(\d+)p(\d+)\.bz2")
@@ -67,10 +69,10 @@ def read_part(path: Path) -> list[Read]:
 
 WRITE = """
 import sys
-from raywiki.dumps import sample
+from raywiki.samplewiki import write
 if len(sys.argv) > 2:  # only some of the library
-    sample.PARTS = tuple(sys.argv[2:])
-sample.write_sample_wiki(sys.argv[1])
+    write.PARTS = tuple(sys.argv[2:])
+write.write_sample_wiki(sys.argv[1])
 ran = {"this", "antigravity", "tkinter", "idlelib", "turtle", "turtledemo", "distutils", "test"} & set(sys.modules)
 assert not ran, ran
 """
@@ -79,7 +81,7 @@ assert not ran, ran
 def write_elsewhere(folder: Path, hash_seed: int, *modules: str) -> list[Path]:
     """Write the wiki in another process, with another home and working directory; it may say nothing at all."""
     folder.mkdir()
-    root = Path(sample.__file__).parents[2]
+    root = Path(write.__file__).parents[2]
     home = {"PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": str(root), "HOME": str(folder), "DISPLAY": ":99"}
     command = [sys.executable, "-W", "error", "-c", WRITE, str(folder / "made"), *modules]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, **home}, check=False)
@@ -146,7 +148,7 @@ def test_mwxml_reads_the_same(paths: list[Path], parts: list[list[Read]]) -> Non
     with bz2.open(paths[0]) as file:
         dump = mwxml.Dump.from_file(file)
         assert dump.site_info.dbname == "pydocwiki"
-        assert {n.id: n.name for n in dump.site_info.namespaces} == sample_xml.NAMESPACES
+        assert {n.id: n.name for n in dump.site_info.namespaces} == sample_dump.NAMESPACES
         read = [(page.id, page.namespace, page.redirect, next(iter(page)).text or "") for page in dump]
     assert read == [(page.page_id, page.namespace, page.redirect, page.text) for page in parts[0]]
 
@@ -163,9 +165,9 @@ def test_same_python_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.M
     """Also with another order of sets and in another folder; here with a small part of the library."""
     some = ("builtins io json", "_pyio http", "argparse unittest")
     paths = write_elsewhere(tmp_path / "there", 1, *some)
-    monkeypatch.setattr(sample, "PARTS", some)
+    monkeypatch.setattr(write, "PARTS", some)
     assert len(paths) == 3
-    for path, again in zip(paths, sample.write_sample_wiki(tmp_path / "here"), strict=True):
+    for path, again in zip(paths, write.write_sample_wiki(tmp_path / "here"), strict=True):
         assert again.name == path.name
         assert again.read_bytes() == path.read_bytes()
 
@@ -177,10 +179,10 @@ def test_nothing_of_this_machine_is_in_the_text(parts: list[list[Read]]) -> None
 
 
 def test_seed_changes_order_and_nothing_else() -> None:
-    pages = [sample_xml.Page(f"Page {number}", "text") for number in range(50)]
-    first = sample_extras.number_pages(pages, 1, seed=0)
-    assert first == sample_extras.number_pages(pages[::-1], 1, seed=0)
-    second = sample_extras.number_pages(pages, 1, seed=1)
+    pages = [sample_dump.Page(f"Page {number}", "text") for number in range(50)]
+    first = extras.number_pages(pages, 1, seed=0)
+    assert first == extras.number_pages(pages[::-1], 1, seed=0)
+    second = extras.number_pages(pages, 1, seed=1)
     assert [page.title for page in first] != [page.title for page in second]
     assert {page.title for page in first} == {page.title for page in second}
 
@@ -214,7 +216,7 @@ def test_pages_that_are_no_ordinary_articles(parts: list[list[Read]]) -> None:
     assert [page.title for page in pages if page.text is None] == ["Deleted page"]
     assert [page.title for page in pages if page.text == ""] == ["Empty page"]
     for page in pages:
-        prefix = sample_xml.NAMESPACES[page.namespace]
+        prefix = sample_dump.NAMESPACES[page.namespace]
         assert not prefix or page.title.startswith(f"{prefix}:"), page.title
 
 

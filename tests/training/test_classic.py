@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from raywiki.training.checkpoint import model_digest
+from raywiki.training.classic import GPT, IGNORED, build_model, build_optimizer
 from raywiki.training.config import RECIPES, SIZES, GPTConfig, find_recipe, find_size
-from raywiki.training.model import GPT, IGNORED, build_model, build_optimizer
 
 TINY = GPTConfig(vocab_size=61, seq_len=12, n_layer=2, n_head=2, n_embd=16)
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from raywiki.dumps.sample_articles import Subject, Titles, disambiguation_article, module_title, page_title
-from raywiki.dumps.sample_docs import Doc
-from raywiki.dumps.sample_wikitext import link, protect
-from raywiki.dumps.sample_xml import Page
+from raywiki.samplewiki.articles import Subject, Titles, disambiguation_article, module_title, page_title
+from raywiki.samplewiki.docs import Doc
+from raywiki.samplewiki.dump import Page
+from raywiki.samplewiki.markup import link, protect
 
 PartOf = Callable[[str], int]
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import bz2
 import os
-import tempfile
 from pathlib import Path
 
-from raywiki.dumps import sample_articles as articles
-from raywiki.dumps import sample_extras as extras
-from raywiki.dumps.sample_articles import Subject
-from raywiki.dumps.sample_docs import Doc, read_idle_help, read_library, read_topics, read_zen
-from raywiki.dumps.sample_xml import Page, dump_xml
+from raywiki.files import put
+from raywiki.samplewiki import articles, extras
+from raywiki.samplewiki.articles import Subject
+from raywiki.samplewiki.docs import Doc, read_idle_help, read_library, read_topics, read_zen
+from raywiki.samplewiki.dump import Page, dump_xml
 
 WIKI, DATE = "pydocwiki", "20260101"
 PARTS = (
@@ -63,23 +62,10 @@ def write_sample_wiki(folder: str | os.PathLike[str], *, seed: int = 0) -> list[
         last_id = pages[-1].page_id
         path = folder / f"{WIKI}-{DATE}-pages-articles{number}.xml-p{first_id}p{last_id}.bz2"
         xml = dump_xml(pages, "Pydoc Wiki", WIKI, "https://pydoc.example.org/wiki/Main_Page")
-        write_file(path, bz2.compress(xml.encode()))
+        put(path, bz2.compress(xml.encode()))
         paths.append(path)
         first_id = last_id + 1
     return paths
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Put `data` into `path` in one step: a reader sees the old file or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def sample_pages(seed: int) -> list[list[Page]]:

@@ -8,9 +8,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from raywiki.dumps import sample_wikitext as wikitext
-from raywiki.dumps.sample_docs import Doc
-from raywiki.dumps.sample_wikitext import Linker, code, inline, link, parameter, protect
+from raywiki.samplewiki import markup
+from raywiki.samplewiki.docs import Doc
+from raywiki.samplewiki.markup import Linker, code, inline, link, parameter, protect
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 OWN_PAGE = 260  # characters of documentation that earn a function a page, or a method a section
@@ -160,7 +160,7 @@ def module_article(module: Doc, titles: Titles, targets: Titles, related: Iterab
     sections = [
         section("Classes", "\n".join(summary(doc, titles, linker) for doc in classes)),
         members_section("Functions", functions, titles, linker),
-        section("Constants", wikitext.table(["Name", "Value"], rows, f"Constants of {code(module.name)}") if rows else ""),
+        section("Constants", markup.table(["Name", "Value"], rows, f"Constants of {code(module.name)}") if rows else ""),
     ]
     public = [doc.short_name for doc in classes if not doc.short_name.startswith("_")]
     figure = (
@@ -172,7 +172,7 @@ def module_article(module: Doc, titles: Titles, targets: Titles, related: Iterab
         "<!-- The text comes from the module's documentation string: improve it there. -->",
         infobox("Infobox software", facts) + (f"\n{figure}" if figure else ""),
         lead,
-        wikitext.to_wikitext(module.text, linker, level=3),
+        markup.to_wikitext(module.text, linker, level=3),
         *sections,
     ]
     return assemble(body, related, [f"Modules of Python {PYTHON}", family(module)], module, module.name)
@@ -194,10 +194,10 @@ def class_article(cls: Doc, module: Doc, titles: Titles, targets: Titles, relate
     body = [
         infobox("Infobox programming class", facts),
         lead,
-        wikitext.to_wikitext(cls.text, linker, level=3),
-        section("Parameters", wikitext.listing(cls.short_name + cls.signature, "python") if len(cls.signature) > 30 else ""),
+        markup.to_wikitext(cls.text, linker, level=3),
+        section("Parameters", markup.listing(cls.short_name + cls.signature, "python") if len(cls.signature) > 30 else ""),
         members_section("Methods", documented(cls), titles, linker),
-        section("Signatures", wikitext.table(["Method", "Parameters"], rows) if len(rows) > 5 else ""),
+        section("Signatures", markup.table(["Method", "Parameters"], rows) if len(rows) > 5 else ""),
     ]
     category = "Exceptions" if is_exception else "Classes"
     return assemble(body, related, [f"{category} of Python {PYTHON}", family(module)], module, cls.name)
@@ -211,8 +211,8 @@ def function_article(function: Doc, module: Doc, titles: Titles, targets: Titles
     usage = function.short_name + function.signature
     body = [
         lead,
-        wikitext.listing(usage, "python") if function.signature else "",
-        wikitext.to_wikitext(function.text, linker, level=3),
+        markup.listing(usage, "python") if function.signature else "",
+        markup.to_wikitext(function.text, linker, level=3),
     ]
     return assemble(body, related, [f"Functions of Python {PYTHON}", family(module)], module, function.name)
 
@@ -226,7 +226,7 @@ def topic_article(title: str, topic: Doc, titles: Titles, targets: Titles, relat
     subject = "manual of [[IDLE]]" if is_idle else "[[Python (programming language)|Python]] language reference"
     body = [
         f"'''{protect(title)}''' is a topic of the {subject}.",
-        wikitext.to_wikitext(text, linker, level=2, quoted_code=True),
+        markup.to_wikitext(text, linker, level=2, quoted_code=True),
     ]
     category = "IDLE" if is_idle else f"Python {PYTHON} language reference"
     return assemble(body, related, [category])
@@ -236,7 +236,7 @@ def disambiguation_article(name: str, docs: list[Doc], titles: Titles) -> str:
     """The page of a name that several modules give to something of theirs."""
     items = []
     for doc in docs:
-        sentence = wikitext.first_sentence(doc.text)
+        sentence = markup.first_sentence(doc.text)
         unlinked = inline(sentence, Linker(lambda _: None)) if sentence else ""
         items.append(f"* {link(titles[doc.name], titles[doc.name])}, a {doc.kind}" + (f": {unlinked}" if unlinked else ""))
     return f"'''{protect(name)}''' may refer to:\n\n" + "\n".join(items) + "\n\n{{Disambiguation}}"
@@ -267,7 +267,7 @@ def assemble(body: list[str], related: Iterable[str], categories: list[str], mod
 
 def section(name: str, text: str) -> str:
     """A section, or nothing where there is nothing to put under its heading."""
-    return f"{wikitext.heading(name, 2)}\n{text}" if text else ""
+    return f"{markup.heading(name, 2)}\n{text}" if text else ""
 
 
 def members_section(name: str, members: list[Doc], titles: Titles, linker: Linker) -> str:
@@ -279,15 +279,15 @@ def members_section(name: str, members: list[Doc], titles: Titles, linker: Linke
     items = [summary(doc, titles, linker) if doc.name in titles else member_item(doc, linker) for doc in short]
     parts = ["\n".join(items)] if items else []
     for doc in long:
-        usage = wikitext.listing(doc.short_name + doc.signature, "python") + "\n\n" if len(doc.signature) > 2 else ""
-        text = wikitext.to_wikitext(doc.text, linker, level=4)
-        parts.append(f"{wikitext.heading(protect(doc.short_name), 3)}\n{usage}{text}")
+        usage = markup.listing(doc.short_name + doc.signature, "python") + "\n\n" if len(doc.signature) > 2 else ""
+        text = markup.to_wikitext(doc.text, linker, level=4)
+        parts.append(f"{markup.heading(protect(doc.short_name), 3)}\n{usage}{text}")
     return section(name, "\n\n".join(parts))
 
 
 def needs_section(doc: Doc) -> bool:
     """Whether a function's documentation is too much for an item of a list."""
-    return len(doc.text) >= OWN_PAGE or any(block.kind != "paragraph" for block in wikitext.split_blocks(doc.text))
+    return len(doc.text) >= OWN_PAGE or any(block.kind != "paragraph" for block in markup.split_blocks(doc.text))
 
 
 def member_item(doc: Doc, linker: Linker) -> str:
@@ -298,7 +298,7 @@ def member_item(doc: Doc, linker: Linker) -> str:
 
 def summary(doc: Doc, titles: Titles, linker: Linker) -> str:
     """A class or function in its module's list: a link and the first sentence."""
-    sentence = wikitext.first_sentence(doc.text)
+    sentence = markup.first_sentence(doc.text)
     linker.linked.add(titles[doc.name])
     return f"* {link(titles[doc.name], doc.short_name)}" + (f" – {inline(sentence, linker)}" if sentence else "")
 

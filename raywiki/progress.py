@@ -1,0 +1,120 @@
+"""Progress of long work on standard error: a bar on a terminal, a plain line every ten seconds elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+LINE_EVERY = 10.0  # seconds
+BAR_WIDTH = 20  # columns
+TITLE_WIDTH = 30
+
+_open: list[Progress] = []
+
+
+def say(text: str) -> None:
+    """Show beside the innermost open bar what is waited for, until it advances; nothing where there is none.
+
+    Whoever starts something slow need not know for whom.
+    """
+    if _open:
+        _open[-1].say(text)
+
+
+class Progress:
+    """Context that counts towards a total and shows speed and time left.
+
+    >>> import io, contextlib
+    >>> with contextlib.redirect_stderr(io.StringIO()) as shown, Progress("extract", 20, "MB") as progress:
+    ...     progress.advance(20, {"articles": 30})
+    >>> shown.getvalue().startswith("extract: 20 of 20 MB")
+    True
+    """
+
+    def __init__(self, title: str, total: float, unit: str) -> None:
+        self.title, self.total, self.unit = title, total, unit
+        self.done, self.skipped, self.figures, self.note = 0.0, 0.0, dict[str, int](), ""
+        self.started = self.shown = time.monotonic()
+        self.printed: float | None = None  # what was done when the last line was printed
+        self.bar: Any = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn
+            from rich.progress import Progress as Bar
+
+            title, figures = TextColumn("{task.description}"), TextColumn("{task.fields[figures]}")
+            self.bar = Bar(title, BarColumn(BAR_WIDTH), figures, console=Console(stderr=True), transient=True)
+            self.bar.start()
+            self.task = self.bar.add_task(_shorten(self.title), total=self.total or None, figures="")
+        _open.append(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _open.remove(self)
+        if self.bar is not None:
+            self.bar.stop()
+        elif kind is None and self.done > self.skipped and self.done != self.printed:
+            self._line()
+
+    def skip(self, amount: float) -> None:
+        """Count what was done before: it says nothing about the speed."""
+        self.done = self.skipped = amount
+
+    def say(self, text: str) -> None:
+        """Show what is waited for until the next advance. What was waited for at the start says nothing about the speed."""
+        if self.done == self.skipped:
+            self.started = time.monotonic()
+        if self.bar is not None:
+            self.bar.update(self.task, figures=text)
+
+    def advance(self, amount: float, figures: Mapping[str, int] | None = None, note: str = "") -> None:
+        """Count `amount` more of the total, and add to the other figures shown beside it; `note` is shown as it is."""
+        self.done, self.note = self.done + amount, note or self.note
+        for name, value in (figures or {}).items():
+            self.figures[name] = self.figures.get(name, 0) + value
+        if self.bar is not None:
+            room = self.bar.console.width - len(_shorten(self.title)) - BAR_WIDTH - 2
+            self.bar.update(self.task, completed=self.done, figures=_as_many(self._figures(), room))
+        elif time.monotonic() - self.shown >= LINE_EVERY:
+            self._line()
+
+    def _line(self) -> None:
+        self.shown, self.printed = time.monotonic(), self.done
+        print(f"{self.title}: {', '.join(self._figures())}", file=sys.stderr, flush=True)
+
+    def _figures(self) -> list[str]:
+        """What is shown, the most wanted first."""
+        speed = (self.done - self.skipped) / max(time.monotonic() - self.started, 1e-3)
+        digits = 1 if self.total < 100 and self.total % 1 else 0
+        shown = [f"{self.done:,.{digits}f} of {self.total:,.{digits}f} {self.unit}"]
+        if self.total - self.done > 1e-6 * self.total and speed > 0:  # a sum of floats may stay a little below
+            minutes, seconds = divmod(int((self.total - self.done) / speed), 60)
+            shown.append(f"{minutes}:{seconds:02d} left")
+        shown += [self.note] if self.note else []
+        shown.append(f"{speed:,.{1 if speed >= 1 else 2}f} {self.unit.split(' of ')[0]}/s")
+        return shown + [f"{value:,} {name}" for name, value in self.figures.items()]
+
+
+def _as_many(figures: list[str], room: int) -> str:
+    """The first figures, as many as the columns have room for.
+
+    >>> _as_many(["3 of 20 MB", "0:12 left", "30 articles"], 22)
+    '3 of 20 MB, 0:12 left'
+    """
+    while len(figures) > 1 and len(", ".join(figures)) > room:
+        figures = figures[:-1]
+    return ", ".join(figures)
+
+
+def _shorten(title: str) -> str:
+    """A title of at most 30 columns: its start is the verb, its end tells one part from another.
+
+    >>> _shorten("extract enwiki-20251101-p1p41242-and-more")
+    'extract en…1-p1p41242-and-more'
+    """
+    return title if len(title) <= TITLE_WIDTH else f"{title[:10]}…{title[10 - TITLE_WIDTH + 1 :]}"

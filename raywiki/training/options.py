@@ -1,0 +1,124 @@
+"""What a user may ask of `train` and `grow`: written once, for the library's keyword arguments and the command's options.
+
+None, or a name that is not given, means the run's own value, else the default. Each help text is what the command shows.
+No torch, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypedDict, get_type_hints
+
+from raywiki.training.config import RECIPES, SIZES, find_recipe, find_size
+from raywiki.training.schedule import SCHEDULES, check_schedule
+
+DEVICES = ("cpu", "cuda")
+UNFINISHED = {
+    "finish": "train an unfinished segment to its end before new parts open another one",
+    "cut": "end it where it stands",
+}
+HOW_LONG = ("steps", "more_steps", "until_step", "epochs")
+
+
+class RunOptions(TypedDict, total=False):
+    """What a run is made with and keeps for ever."""
+
+    size: Annotated[str | None, f"Model size: {', '.join(SIZES)}; nano for a new run."]
+    recipe: Annotated[str | None, f"Architecture and optimiser: {', '.join(RECIPES)}; classic for a new run."]
+    seq_len: Annotated[int | None, "Tokens in a sequence; the size's own by default."]
+    seed: Annotated[int | None, "Seed of the weights and of the data order; 0 for a new run."]
+
+
+class SegmentOptions(TypedDict, total=False):
+    """What the next segment learns, and for how long; at most one of the four lengths."""
+
+    steps: Annotated[int | None, "Steps over the present set of parts in all: the same command again finds them done."]
+    more_steps: Annotated[int | None, "That many steps more, each time it is asked for."]
+    until_step: Annotated[int | None, "Train until the run stands at this step."]
+    epochs: Annotated[float | None, "Passes over the new parts; by default 1 to 4, from the number of tokens and weights."]
+    total_batch_size: Annotated[int | None, "Tokens in one optimiser step; by default from the number of tokens and weights."]
+    lr: Annotated[float | None, "Peak learning rate; the run's last one, or the size's."]
+    schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; the run's own, cosine for a new run."]
+    warmup_steps: Annotated[int | None, "Steps of warm-up; a tenth of the segment, at most 1,000, by default."]
+    replay: Annotated[float | None, "Share of the older parts in a segment that brings new ones; 0.25 by default."]
+    unfinished: Annotated[str | None, "What becomes of a segment that was interrupted when new parts come: finish or cut."]
+    accept_new_tokens: Annotated[bool | None, "Go on although parts have other tokens than those the run learned from."]
+
+
+class PaceOptions(TypedDict, total=False):
+    """How a segment is walked through; none of it changes what is learned."""
+
+    batch_size: Annotated[int | None, "Sequences that a worker takes at once; what fits 8,192 tokens by default."]
+    eval_every: Annotated[int | None, "Steps between evaluations; a tenth of the segment, 25 to 500, by default."]
+    checkpoint_every: Annotated[int | None, "Steps between checkpoints; as often as evaluations by default."]
+
+
+class TrainOptions(RunOptions, SegmentOptions, PaceOptions, total=False):
+    """All options of `train`, which `grow` takes too."""
+
+    encoding: Annotated[str | None, "Tokens to train on, by the name of their encoding; the run's, or the only ones."]
+    parts: Annotated[Sequence[str] | None, "Train on these parts only; may be given several times. All by default."]
+    num_workers: Annotated[int | None, "Ray Train workers; one for each GPU of the cluster, or one, by default."]
+    device: Annotated[str | None, "cpu or cuda; CUDA where the cluster has a GPU, by default."]
+
+
+def option_help(options: type) -> dict[str, tuple[Any, str]]:
+    """Type and help text of each option of one of the classes above."""
+    hints = get_type_hints(options, include_extras=True)
+    return {name: (hint.__origin__, hint.__metadata__[0]) for name, hint in hints.items()}
+
+
+def pick(options: Mapping[str, Any], names: type) -> dict[str, Any]:
+    """Those of the options that one of the classes above has."""
+    return {name: options[name] for name in names.__annotations__ if name in options}
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise for all that is wrong with options by themselves, whatever the corpus and the run.
+
+    Raises:
+        TypeError: an option is unknown.
+        ValueError: a number or a name makes no sense; the sentence says what would.
+    """
+    unknown = sorted(set(options) - set(get_type_hints(TrainOptions)))
+    if unknown:
+        raise TypeError(f"train has no option {unknown[0]!r}: it has {', '.join(sorted(get_type_hints(TrainOptions)))}")
+    given = {name: value for name, value in options.items() if value is not None}
+    lengths = [name for name in HOW_LONG if name in given]
+    if len(lengths) > 1:
+        raise ValueError(f"{lengths[0]} and {lengths[1]} both say how long to train: give one of them")
+    for name in ("steps", "more_steps", "until_step"):
+        if given.get(name, 1) < 1:
+            raise ValueError(f"{name}={given[name]} is no number of steps: give at least 1, or none for the default")
+    for name in ("batch_size", "eval_every", "checkpoint_every", "total_batch_size", "seq_len", "num_workers"):
+        at_least_1(name, given.get(name, 1))
+    if not 0 < given.get("epochs", 1) < math.inf:
+        raise ValueError(f"epochs={given['epochs']} is no number of passes: give a number above 0, such as 1 or 2.5")
+    if not 0 <= given.get("replay", 0) < 1:
+        raise ValueError(f"replay={given['replay']} is no share: give a number from 0 to below 1")
+    if not 0 < given.get("lr", 0.1) <= 1:
+        raise ValueError(f"lr={given['lr']:g} is no learning rate: give a number above 0 and at most 1, such as 0.0006")
+    if given.get("warmup_steps", 0) < 0:
+        raise ValueError(f"warmup_steps={given['warmup_steps']} is no number of steps: give 0 or more")
+    _check_names(given)
+
+
+def _check_names(given: Mapping[str, Any]) -> None:
+    if "size" in given:
+        find_size(given["size"])
+    if "recipe" in given:
+        find_recipe(given["recipe"])
+    if "schedule" in given:
+        check_schedule(given["schedule"])
+    if given.get("device", "cpu") not in DEVICES:
+        raise ValueError(f"there is no device {given['device']!r}: choose {' or '.join(DEVICES)}")
+    if given.get("unfinished", "cut") not in UNFINISHED:
+        raise ValueError(f"unfinished={given['unfinished']!r} is unknown: choose {' or '.join(UNFINISHED)}")
+
+
+def at_least_1(name: str, value: int) -> int:
+    """The same number; ValueError when it is below 1."""
+    if value < 1:
+        raise ValueError(f"{name}={value} makes no sense: give a number of at least 1")
+    return value

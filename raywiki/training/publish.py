@@ -1,0 +1,46 @@
+"""Writing a plan into the run's segments.json, and taking it back when its training fails before it has saved anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from raywiki.training.metrics import rewind_metrics
+from raywiki.training.plan import Plan
+from raywiki.training.runs import METRICS, SEGMENTS, read_run, write_run
+
+
+@contextmanager
+def published(plan: Plan) -> Iterator[None]:
+    """Have the plan in segments.json while the block runs, and after it; the run's lock must be held.
+
+    When the block fails before the first checkpoint of a new segment, the run is left as it was before.
+
+    Raises:
+        ValueError: another command has changed the run since this was planned.
+    """
+    run, before = plan.run, read_run(plan.run.folder)
+    segments = before.segments if before else None
+    if segments not in (plan.made_from, run.segments):
+        raise ValueError(f"run {run.name} was changed by another command while this one began: run the same command again")
+    if segments != run.segments:
+        write_run(run)
+    try:
+        yield
+    except Exception:
+        take_back(plan)
+        raise
+
+
+def take_back(plan: Plan) -> None:
+    """Leave the run as it was before a plan, unless the plan is old or has saved a checkpoint; the lock must be held."""
+    run = plan.run
+    if plan.made_from == run.segments or run.steps_done > plan.segment.start_step:
+        return
+    if plan.made_from:
+        write_run(replace(run, segments=plan.made_from))
+        rewind_metrics(run.folder / METRICS, run.steps_done)
+        return
+    for name in (SEGMENTS, METRICS):
+        (run.folder / name).unlink(missing_ok=True)
