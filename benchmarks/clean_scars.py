@@ -1,6 +1,6 @@
 """What does cleaning leave behind in the text: empty parentheses, values gone, markup?
 
-    python benchmarks/clean_scars.py DUMP … [--examples 3]
+    python benchmarks/clean_scars.py DUMP … [--examples 3] [--cleaner mwparserfromhell]
 
 Counted over all articles of each dump, formulas and code aside (they may hold any character).
 """
@@ -14,7 +14,7 @@ from collections import defaultdict
 from template_values import pages
 
 from raywiki.dumps import read_siteinfo
-from raywiki.wikitext import clean_wikitext
+from raywiki.wikitext.table import CLEANERS
 
 # A set of sets, `{{}, {1}}`, is no template.
 SCARS = {
@@ -36,13 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dumps", nargs="+")
     parser.add_argument("--examples", type=int, default=3)
+    parser.add_argument("--cleaner", choices=CLEANERS, default="raywiki")
     args = parser.parse_args()
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     articles: dict[str, int] = defaultdict(int)
     for path in args.dumps:
         site = read_siteinfo(path)
         for title, wikitext in pages(path):
-            text = clean_wikitext(wikitext, language=site.language, namespaces=site.namespaces, title=title).text
+            text = CLEANERS[args.cleaner](wikitext, language=site.language, namespaces=site.namespaces, title=title).text
             articles[site.language] += 1
             text = ASIDE.sub("$", text)
             for scar, pattern in SCARS.items():

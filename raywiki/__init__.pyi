@@ -26,6 +26,7 @@ from .samplewiki import write_sample_wiki as write_sample_wiki
 from .scan import scan_articles as scan_articles
 from .scan import scan_decisions as scan_decisions
 from .scan import scan_documents as scan_documents
+from .scan import scan_metrics as scan_metrics
 from .scan import scan_signatures as scan_signatures
 from .scan import scan_tokens as scan_tokens
 from .summary import Summary as Summary

@@ -7,17 +7,20 @@ at once.
 
 from __future__ import annotations
 
+import inspect
 import json as _json
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
+from raywiki.training.options import TrainOptions, option_help
 
 app = typer.Typer(
     name="raywiki",
@@ -56,6 +59,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be remov
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
 
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
+Cleaner = Annotated[str | None, typer.Option(help="raywiki, or mwparserfromhell to compare; as the corpus is by default.")]
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
@@ -81,32 +85,49 @@ EncodingOpt = Annotated[
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
 
 Run = Annotated[str, typer.Option(help="Name of the training run.")]
-Size = Annotated[str | None, typer.Option(help="Model size, such as nano or gpt2.")]
-Recipe = Annotated[str | None, typer.Option(help="Architecture and optimiser; gpt2 by default.")]
-Steps = Annotated[int | None, typer.Option(help="Optimiser steps over this set of parts; one pass by default.")]
-BatchSize = Annotated[int | None, typer.Option(help="Sequences a device takes at once.")]
-TotalBatchSize = Annotated[int | None, typer.Option(help="Tokens in one optimiser step.")]
-SeqLen = Annotated[int | None, typer.Option(help="Tokens in a sequence.")]
-Lr = Annotated[float | None, typer.Option(help="Peak learning rate.")]
-Schedule = Annotated[str | None, typer.Option(help="cosine, wsd, rewarm or constant.")]
-Replay = Annotated[float | None, typer.Option(help="Share of older parts in what a grown run reads; 0.25 by default.")]
-EvalEvery = Annotated[int | None, typer.Option(help="Steps between evaluations.")]
-CheckpointEvery = Annotated[int | None, typer.Option(help="Steps between checkpoints.")]
-Seed = Annotated[int | None, typer.Option(help="Seed of weights and data order.")]
-NumWorkers = Annotated[int | None, typer.Option(help="Ray Train workers; one for each GPU by default.")]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda.")]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda; CUDA where there is a GPU, by default.")]
+
+
+def takes_train_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of training, which stand in one place for the library and the command.
+
+    They arrive in its `options`, those that were given.
+    """
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        own = {name: value for name, value in given.items() if name not in asked}
+        options = {name: given[name] for name in asked if given[name] is not None}
+        command(**own, options=options)
+
+    asked = option_help(TrainOptions)
+    signature = inspect.signature(command, eval_str=True)
+    named = [parameter for parameter in signature.parameters.values() if parameter.name != "options"]
+    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in named]
+    added = [_option(name, kind, text) for name, (kind, text) in asked.items() if name not in signature.parameters]
+    # Those of the command's own that everything has (--json, --debug) come last.
+    parameters = [*own[:-2], *added, *own[-2:]]
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _option(name: str, kind: Any, text: str) -> inspect.Parameter:
+    kind = list[str] | None if name == "parts" else kind
+    option = typer.Option(f"--{name.replace('_', '-')}", help=text)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 
 @app.command()
 def extract(
-    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, allow_damaged: AllowDamaged = False,
+    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, cleaner: Cleaner = None, allow_damaged: AllowDamaged = False,
     overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Dump parts to the articles table."""
     import raywiki as rw
 
     show(
-        lambda: rw.extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite),
+        lambda: rw.extract(corpus, dumps, language=language, cleaner=cleaner, allow_damaged=allow_damaged, overwrite=overwrite),
         json,
         debug,
     )
@@ -150,32 +171,20 @@ def tokenizer_train(
 
 
 @app.command()
-def train(
-    corpus: CorpusArg, run: Run, encoding: EncodingOpt = None, size: Size = None, recipe: Recipe = None,
-    steps: Steps = None, batch_size: BatchSize = None, total_batch_size: TotalBatchSize = None, seq_len: SeqLen = None,
-    lr: Lr = None, schedule: Schedule = None, replay: Replay = None, eval_every: EvalEvery = None,
-    checkpoint_every: CheckpointEvery = None, seed: Seed = None, num_workers: NumWorkers = None, device: Device = None,
-    json: AsJson = False, debug: Debug = False,
-) -> None:  # fmt: skip
+@takes_train_options
+def train(corpus: CorpusArg, run: Run, options: dict[str, Any], json: AsJson = False, debug: Debug = False) -> None:
     """Train a GPT on the token shards, or go on where the run stands."""
     import raywiki as rw
 
-    settings: dict[str, Any] = dict(
-        encoding=encoding, size=size, recipe=recipe, steps=steps, batch_size=batch_size, total_batch_size=total_batch_size,
-        seq_len=seq_len, lr=lr, schedule=schedule, replay=replay, eval_every=eval_every,
-        checkpoint_every=checkpoint_every, seed=seed, num_workers=num_workers, device=device,
-    )  # fmt: skip
-    show(lambda: rw.train(corpus, run, **settings), json, debug)
+    show(lambda: rw.train(corpus, run, **options), json, debug)
 
 
 @app.command()
+@takes_train_options
 def grow(
-    corpus: CorpusArg, dumps: DumpsArg, run: Run, language: Language = None, allow_damaged: AllowDamaged = False,
-    min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None, fraction: Fraction = None,
-    encoding: EncodingOpt = None, val_fraction: ValFraction = None, size: Size = None, recipe: Recipe = None,
-    steps: Steps = None, batch_size: BatchSize = None, total_batch_size: TotalBatchSize = None, seq_len: SeqLen = None,
-    lr: Lr = None, schedule: Schedule = None, replay: Replay = None, eval_every: EvalEvery = None,
-    checkpoint_every: CheckpointEvery = None, seed: Seed = None, num_workers: NumWorkers = None, device: Device = None,
+    corpus: CorpusArg, dumps: DumpsArg, run: Run, options: dict[str, Any], language: Language = None,
+    allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
+    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
     json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Add dump parts: extract, curate, tokenize what is new, and go on training."""
@@ -183,10 +192,7 @@ def grow(
 
     settings: dict[str, Any] = dict(
         language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
-        fraction=fraction, encoding=encoding, val_fraction=val_fraction, size=size, recipe=recipe, steps=steps,
-        batch_size=batch_size, total_batch_size=total_batch_size, seq_len=seq_len, lr=lr, schedule=schedule,
-        replay=replay, eval_every=eval_every, checkpoint_every=checkpoint_every, seed=seed, num_workers=num_workers,
-        device=device,
+        fraction=fraction, threshold=threshold, val_fraction=val_fraction, overwrite=overwrite, **options,
     )  # fmt: skip
     show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from raywiki.files import HashingFile, put, replacing, sync
+from raywiki.files import HashingFile, put, replacing, require_writable, sync
 from raywiki.manifest import MANIFEST, SUMS, TABLES, Manifest, Shard, digest_of, part_folder, part_order, settle, tokens_table
 
 if TYPE_CHECKING:
@@ -83,17 +83,9 @@ class Corpus:
 
         A folder is asked; of a remote place only the first write can tell.
         """
-        if not self.is_local:
-            return self
-        there = self.root
-        while not os.path.lexists(there):
-            there = os.path.dirname(there)
-        if not os.path.isdir(there):
-            raise NotADirectoryError(f"no corpus can be at {self.url}, as {there} is a file: choose another folder")
-        folders = [there, *(self.path(name) for name in (*TABLES, "tokens"))] if there == self.root else [there]
-        for folder in folders:
-            if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(f"the folder {folder} cannot be written to: choose another place, or change its owner")
+        if self.is_local:
+            for folder in (self.root, *(self.path(name) for name in (*TABLES, "tokens"))):
+                require_writable(folder)
         return self
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -369,7 +361,8 @@ class Tables:
 
 def articles_gone(corpus: Corpus, part: str, tables: Iterable[str]) -> str:
     """What is wrong with a part that is left in these tables without its articles, and what to do."""
+    made = ", ".join(f"{name.rpartition('=')[2]} tokens" if "=" in name else name for name in tables)
     return (
-        f"the articles of part {part} are gone, though {', '.join(tables)} made from them are there: "
+        f"the articles of part {part} are gone, but what was made from them is there ({made}): "
         f"extract the part again, or take it out with `raywiki remove {corpus.url} {part}`"
     )

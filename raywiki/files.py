@@ -82,6 +82,17 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         raise
 
 
+def require_writable(folder: str) -> None:
+    """Raise OSError when no file could be written in a folder of this machine, which is made when it is missing."""
+    there = folder
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise NotADirectoryError(f"nothing can be written to {folder}, as {there} is a file: choose another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise PermissionError(f"the folder {there} cannot be written to: choose another place, or change its permissions")
+
+
 def publishes_at_close(fs: AbstractFileSystem) -> bool:
     """Whether a file is seen only when it is whole: in an object store a temporary name would only mean a copy.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from raywiki.corpus import Corpus
-from raywiki.manifest import Manifest, tokens_table
+from raywiki.manifest import VERBS, Manifest, tokens_table
 from raywiki.schema import ARTICLES, DECISIONS, SIGNATURES, tokens_schema
 
 if TYPE_CHECKING:
@@ -113,7 +114,11 @@ def scan_table(
     manifests = corpus.require().manifests(table)
     unknown = sorted(set(parts or ()) - set(manifests))
     if unknown:
-        raise ValueError(f"part {unknown[0]} has no committed {table} in {corpus.url}: it has {', '.join(manifests) or 'none'}")
+        verb, known = VERBS.get(table.partition("/")[0], "curate"), ", ".join(manifests) or "none"
+        raise ValueError(
+            f"part {unknown[0]} has no committed {table} in {corpus.url}: run `raywiki {verb}`, or take one of those there are "
+            f"({known})"
+        )
     return scan_manifests(corpus, [manifests[part] for part in (manifests if parts is None else parts)], schema)
 
 
@@ -175,3 +180,35 @@ def polars_options(fs: AbstractFileSystem) -> dict[str, str] | None:
     if options.get("aws_endpoint_url", "").startswith("http://"):
         options["aws_allow_http"] = "true"
     return options
+
+
+def scan_metrics(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFrame:
+    """One row for each step of a training run: the curve of its loss.
+
+    Columns: `step`, `segment`, `tokens` (read so far), `train_loss` (nats a token, of the step's own batch), `lr`, `grad_norm`,
+    `tok_per_sec`, `mfu`, `seconds`, and `val_loss`, a list of structs with `part` and `loss` where the step was evaluated.
+
+    Raises:
+        FileNotFoundError: there is no corpus at that place.
+        ValueError: there is no such run, or it has not begun.
+
+    >>> curve = "scan_metrics(corpus, 'r1').explode('val_loss').unnest('val_loss').drop_nulls('loss')"
+    """
+    import polars as pl
+
+    corpus = Corpus.open(corpus).require()
+    path = corpus.path("runs", run, "metrics.jsonl")
+    if not corpus.fs.exists(path):
+        runs = ", ".join(corpus.runs()) or "none"
+        raise ValueError(f"there are no metrics of a run {run!r} in {corpus.url}: its runs are {runs}")
+    whole = corpus.fs.cat_file(path).rpartition(b"\n")[0]  # what follows the last newline was not finished
+    lines = [json.loads(line) for line in whole.splitlines() if line]
+    rows = [{**line, "val_loss": _by_part(line.get("val_loss"))} for line in lines]
+    numbers = ("train_loss", "lr", "grad_norm", "tok_per_sec", "mfu", "seconds")
+    val_loss = pl.List(pl.Struct({"part": pl.String, "loss": pl.Float64}))
+    counts = dict.fromkeys(("step", "segment", "tokens"), pl.Int64)
+    return pl.DataFrame(rows, schema={**counts, **dict.fromkeys(numbers, pl.Float64), "val_loss": val_loss}).lazy()
+
+
+def _by_part(val_loss: dict[str, float | None] | None) -> list[dict[str, str | float | None]] | None:
+    return None if val_loss is None else [{"part": part, "loss": loss} for part, loss in val_loss.items()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -62,19 +62,21 @@ def articles_warnings(manifest: Manifest) -> list[str]:
     return [text for text in manifest.notes.get("warnings", []) if "does not match its SHA-1" not in text]  # once said there
 
 
-def articles_notes(manifest: Manifest) -> list[str]:
-    """What is good to know of an extracted dump part."""
-    mismatches = manifest.notes.get("sha1_mismatches", 0)
-    if not mismatches:
-        return []
-    return [
-        f"part {manifest.part}: the text of {plural(mismatches, 'page')} differs from the SHA-1 that the dump gives for it, as "
-        "is known of old dumps whose text was re-encoded after the SHA-1 was taken; they are kept (column sha1_ok). To leave "
-        'them out: rw.scan_articles(…).filter(pl.col("sha1_ok"))'
-    ]
+def articles_notes(manifests: Collection[Manifest], every: Iterable[Manifest]) -> list[str]:
+    """What is good to know of extracted dump parts, and of the corpus of which they and `every` other one are."""
+    mismatches = {each.part: each.notes.get("sha1_mismatches", 0) for each in manifests}
+    parts = [part for part, count in mismatches.items() if count]
+    notes = _wikis(every)
+    if parts:
+        notes.append(
+            f"the text of {plural(sum(mismatches.values()), 'page')} of {some_parts(parts)} differs from the SHA-1 that the "
+            "dump gives for it, as is known of old dumps whose text was re-encoded after the SHA-1 was taken; it is kept "
+            '(column sha1_ok). To leave it out: rw.scan_articles(…).filter(pl.col("sha1_ok"))'
+        )
+    return notes
 
 
-def wikis_notes(articles: Iterable[Manifest]) -> list[str]:
+def _wikis(articles: Iterable[Manifest]) -> list[str]:
     """That a corpus holds several wikis, if it does: one model learns from all of them, and one curation compares them."""
     counts = Counter(manifest.notes.get("wiki") or manifest.part.partition("-")[0] for manifest in articles)
     if len(counts) < 2:

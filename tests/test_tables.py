@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from made_corpus import ENCODING, TOKENS, commit, count_reads, make_corpus, make
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.files import file_sha256
-from raywiki.manifest import MANIFEST, TABLES, tokens_table
+from raywiki.manifest import MANIFEST, TABLES, Manifest, Shard, tokens_table
 
 N_PARTS = 27
 
@@ -100,7 +101,10 @@ def test_a_manifest_that_cannot_be_read_is_no_missing_part(small, monkeypatch):
 def test_stale_goes_down_a_chain_of_any_length(tmp_path):
     corpus, upstream = Corpus(tmp_path / "corpus"), dict[str, str]()
     for number in range(1500):
-        made = commit(corpus, "signatures", f"p{number}", {}, {"articles": 10}, upstream)
+        made = Manifest("signatures", f"p{number}", {}, (), {"articles": 0}, upstream=upstream)
+        path = tmp_path / "corpus" / made.folder / MANIFEST
+        path.parent.mkdir(parents=True)
+        path.write_bytes(made.to_json())
         upstream = {made.folder: made.digest}
     tables = corpus.tables()
     assert not tables.is_stale(tables["signatures"]["p1499"])
@@ -193,7 +197,10 @@ def test_texts_that_differ_from_their_sha1_are_a_note_and_no_problem(small):
     (small / old.folder / MANIFEST).write_text(json.dumps(body))
     status = rw.status(small)
     assert status.problems == ()
-    assert any("655 pages differs from the SHA-1" in note and 'filter(pl.col("sha1_ok"))' in note for note in status.notes)
+    assert any(
+        "655 pages of part" in note and "differs from the SHA-1" in note and 'filter(pl.col("sha1_ok"))' in note
+        for note in status.notes
+    )
     assert any("only stripped" in note for note in status.notes)
 
 
@@ -264,7 +271,7 @@ def test_a_corpus_that_is_a_file_or_below_one_is_found_before_the_dump_is_read(t
     monkeypatch.setattr(extract, "read_siteinfo", lambda path: pytest.fail("the dump was read"))
     (tmp_path / "file").write_text("no corpus")
     for place in (tmp_path / "file", tmp_path / "file" / "corpus"):
-        with pytest.raises(NotADirectoryError, match=rf"no corpus can be at {place}, as {tmp_path / 'file'} is a file"):
+        with pytest.raises(NotADirectoryError, match=rf"nothing can be written to {place}, as {tmp_path / 'file'} is a file"):
             rw.extract(place, sample_parts[0])
     for verb in (rw.curate, rw.tokenize, rw.status, rw.gc):
         with pytest.raises(OSError, match="file is a file and no corpus"):
@@ -283,8 +290,18 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_the_work(small, tmp_
     for place in (small, tmp_path / "new" / "corpus"):
         with pytest.raises(PermissionError, match=told):
             rw.extract(place, sample_parts[0])
+    with pytest.raises(PermissionError, match=told):
+        rw.train_tokenizer(small, to=str(tmp_path / "new.json"))
     assert {row["state"] for row in rw.status(small).parts} == {"ok"}
     assert rw.gc(small, dry_run=True).paths == ()
+
+
+def test_a_vocabulary_that_cannot_be_written_is_not_trained(small, tmp_path):
+    with pytest.raises(IsADirectoryError, match="is a folder: give the name of a file"):
+        rw.train_tokenizer(small, to=str(tmp_path))
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="is a file: choose another place"):
+        rw.train_tokenizer(small, to=str(tmp_path / "file" / "new.json"))
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------
@@ -310,3 +327,80 @@ def test_curate_says_before_the_work_which_runs_it_cuts_off(small, capsys, monke
 
 def test_table_names_are_in_the_order_in_which_they_are_made(small):
     assert Corpus(small).tables().names() == [*TABLES, tokens_table(ENCODING)]
+
+
+def test_a_refresh_reads_only_what_is_new(small, monkeypatch):
+    tables = Corpus(small).tables()
+    assert len(tables["articles"]) == 3
+    commit(Corpus(small), "articles", "p9", {}, tables["articles"][part_ids(1)[0]].counts, {})
+    reads = count_reads(monkeypatch)
+    assert len(tables.refresh("articles")) == 4
+    assert [path.split("/")[-2] for path in reads.elements()] == ["part=p9"]
+
+
+def test_seconds_are_those_of_the_part_alone(small, monkeypatch):
+    """Whatever parts are made beside it in the same call."""
+    from raywiki.engine import tokens
+
+    first, second, _ = part_ids(3)
+    for part in (first, second):
+        shutil.rmtree(small / tokens_table(ENCODING) / f"part={part}")
+    took = {first: 20.0, second: 3.0}
+
+    def run(function, items):
+        for i, (part, _) in enumerate(items):
+            content = b"encoded"
+            Corpus(small).put(str(small / part.folder / "s.parquet"), content)
+            shard = Shard("s.parquet", 10, len(content), "")
+            yield i, tokens._Encoded(shard, Counter(TOKENS), took[part.articles.part])
+
+    monkeypatch.setattr(tokens, "run", run)
+    assert rw.tokenize(small).committed == (first, second)
+    made = Corpus(small).manifests(tokens_table(ENCODING))
+    assert {part: made[part].seconds for part in took} == took
+
+
+@pytest.mark.parametrize("command", [["gc"], ["remove", "--dry-run", part_ids(1)[0]], ["status"]])
+def test_the_commands_print_lines_or_json(command, small, capsys):
+    from raywiki.cli import main
+
+    verb, *rest = command
+    for more in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            main([verb, str(small), *rest, *more])
+        assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[-1])["corpus"] == str(small)
+
+
+def test_settings_are_checked_for_a_corpus_that_is_not_there_yet(tmp_path, small):
+    """What `grow` asks before it extracts for an hour."""
+    from raywiki.engine.curate import curate_settings
+    from raywiki.engine.tokens import tokens_settings
+
+    new = Corpus(tmp_path / "new").tables()
+    assert curate_settings(new, ["c4"], threshold=0.9, min_chars=9)[0]["min_chars"] == 9
+    with pytest.raises(ValueError, match="threshold is 5"):
+        curate_settings(new, threshold=5)
+    with pytest.raises(ValueError, match=r"no vocabulary file .*no\.json"):
+        tokens_settings(new, str(tmp_path / "no.json"))
+    with pytest.raises(ValueError, match="min_chars=500, not min_chars=9"):
+        curate_settings(Corpus(small).tables(), min_chars=9)
+    name, _, settings = tokens_settings(Corpus(small).tables())
+    assert (name, settings["val_fraction"]) == (ENCODING, 0.005)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_manifest_with_its_notes_inside_is_read(tmp_path):
+    """As raywiki wrote it at a3e6777, but for most of its templates."""
+    content = Path(__file__).with_name("manifest_of_a3e6777.json").read_bytes()
+    made = Manifest.from_json(content, "old")
+    path = tmp_path / "corpus" / made.folder / MANIFEST
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    assert made.to_json() == content
+    [first, second] = rw.inspect_templates(tmp_path / "corpus").rows
+    assert (first["template"], first["dropped"], first["article"]) == ("Infobox programming class", 399, "typing.Annotated")
+    assert second["sentence"]
+    [row] = rw.status(tmp_path / "corpus").parts
+    assert (row["articles"], row["state"]) == (864, "not curated")

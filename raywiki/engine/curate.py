@@ -70,19 +70,16 @@ def curate(
         OSError: the corpus cannot be written to.
     """
     started = time.monotonic()
-    given: dict[str, Any] = {"min_chars": min_chars, "min_words": min_words, "fraction": fraction}
-    given["rules"] = None if rules is None else [_rule_name(rule) for rule in rules]
-    given_index = dict(threshold=threshold, ngram_size=ngram_size, num_bands=num_bands, rows_per_band=rows_per_band)
-    check_index(given_index)
-    _resolve({**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}, rules, "en")
     corpus = Corpus.open(corpus).require().writable()
     tables = corpus.tables()
+    numbers = dict(
+        min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold, ngram_size=ngram_size,
+        num_bands=num_bands, rows_per_band=rows_per_band,
+    )  # fmt: skip
+    settings, index = curate_settings(tables, rules, overwrite, **numbers)
     tables.require_articles()
     if not tables["articles"]:
         raise ValueError(f"{corpus.url} has no article to curate: run `raywiki extract {corpus.url} DUMP…` first")
-    settings = settle("decisions", _settings(tables, "decisions"), given, DEFAULTS, overwrite)
-    index = settle("near-duplicate pairs", _settings(tables, "pairs"), given_index, PAIRS_DEFAULTS, overwrite)
-    _resolve(settings, rules, "en")  # committed rules of one's own must be given again
     cut_off = _runs_cut_off(tables, settings, index)
     for warning in cut_off:
         print(f"raywiki: warning: {warning}", file=sys.stderr, flush=True)  # before the work: there is time to stop it
@@ -94,6 +91,25 @@ def curate(
     if order != sorted(order, key=part_order):
         warnings.append("parts arrived in another order than that of their ids: duplicates stay in the part that came first")
     return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+
+
+def curate_settings(
+    tables: Tables, rules: Sequence[str | pl.Expr] | None = None, overwrite: bool = False, **numbers: float | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the decisions and those of the index that `curate` would run with, or the ValueError that it would raise.
+
+    The corpus may be missing yet. `numbers` are the other arguments of `curate`; None: not given. What makes no sense is
+    named before what differs from the committed settings.
+    """
+    given: dict[str, Any] = {name: numbers.get(name) for name in DEFAULTS}
+    given["rules"] = None if rules is None else [_rule_name(rule) for rule in rules]
+    given_index = {name: numbers.get(name) for name in PAIRS_DEFAULTS}
+    check_index(given_index)
+    _resolve({**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}, rules, "en")
+    settings = settle("decisions", _settings(tables, "decisions"), given, DEFAULTS, overwrite)
+    index = settle("near-duplicate pairs", _settings(tables, "pairs"), given_index, PAIRS_DEFAULTS, overwrite)
+    _resolve(settings, rules, "en")  # committed rules of one's own must be given again
+    return settings, index
 
 
 def _settings(tables: Tables, table: str) -> list[dict[str, Any]]:

@@ -23,9 +23,9 @@ from raywiki.manifest import SUMS, Manifest, Shard, part_folder, part_id, part_o
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import ARTICLES
-from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts, wikis_notes
+from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts
 from raywiki.wikitext import pages_to_articles
-from raywiki.wikitext.table import holds_wikitext
+from raywiki.wikitext.table import check_cleaner, holds_wikitext
 
 MAX_EXAMPLES = 500  # dropped templates that have an example in the notes: those dropped most often
 MAX_PAGE_ERRORS = 100  # described in the notes; all are counted
@@ -41,7 +41,7 @@ PARQUET_OPTIONS = {
 
 def extract(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *,
-    language: str | None = None, allow_damaged: bool = False, overwrite: bool = False,
+    language: str | None = None, cleaner: str | None = None, allow_damaged: bool = False, overwrite: bool = False,
 ) -> Summary:  # fmt: skip
     """Turn dump parts into the articles table; parts that are committed are left alone.
 
@@ -51,6 +51,8 @@ def extract(
         corpus: folder or URL of the corpus; made when missing.
         dumps: dump parts (`.xml`, `.xml.bz2`, `.xml.gz`, `.xml.zst`), paths or URLs.
         language: language code for templates and names; the dump's own when None.
+        cleaner: "raywiki", or "mwparserfromhell" for the text of the Hugging Face hub's data set, to compare with; when None
+            what the corpus is cleaned with, else raywiki.
         allow_damaged: commit what a damaged dump still holds, with the gaps in the manifest.
         overwrite: redo parts that are committed from another file or with other settings.
 
@@ -60,17 +62,21 @@ def extract(
     Raises:
         FileNotFoundError: a dump is not there.
         OSError: the corpus cannot be written to.
-        ValueError: a file is no dump, is damaged, or holds no page; its part is committed from another file or with
-            another language; page ids are in the corpus already. Parts that are fine are committed before it is raised.
+        ValueError: there is no such cleaner; a file is no dump, is damaged, or holds no page; its part is committed from
+            another file, with another language or by another cleaner; page ids are in the corpus already. Parts that are
+            fine are committed before it is raised.
     """
     started = time.monotonic()
     if language is not None and not re.fullmatch(LANGUAGE, language):
         raise ValueError(f"language={language!r} is no language code: give one such as en or zh-min-nan")
+    if cleaner is not None:
+        check_cleaner(cleaner)
     corpus = Corpus.open(corpus).writable()
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
     tables = corpus.tables()
     lost = lost_parts(tables, "articles")
-    parts = _plan(corpus, tables["articles"], lost, [os.fspath(path) for path in paths], language, allow_damaged, overwrite)
+    given = {"language": language, "cleaner": cleaner}
+    parts = _plan(corpus, tables["articles"], lost, [os.fspath(path) for path in paths], given, allow_damaged, overwrite)
     todo = [part for part in parts.values() if part.committed is None]
     manifests: list[Manifest] = []
     failures: list[Exception] = []
@@ -86,7 +92,7 @@ def extract(
     rows.sort(key=lambda row: part_order(row["part"]))
     warnings = [lost[part] for part in parts if part in lost]
     warnings += [warning for manifest in manifests for warning in articles_warnings(manifest)]
-    notes = wikis_notes(tables["articles"].values()) + [note for manifest in manifests for note in articles_notes(manifest)]
+    notes = articles_notes(manifests, tables["articles"].values()) if manifests else []
     return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings), tuple(notes))
 
 
@@ -110,8 +116,8 @@ class _DumpPart:
 
 
 def _plan(
-    corpus: Corpus, committed: Mapping[str, Manifest], lost: Mapping[str, str], paths: list[str], language: str | None,
-    allow_damaged: bool, overwrite: bool,
+    corpus: Corpus, committed: Mapping[str, Manifest], lost: Mapping[str, str], paths: list[str],
+    given: Mapping[str, str | None], allow_damaged: bool, overwrite: bool,
 ) -> dict[str, _DumpPart]:  # fmt: skip
     """What each dump is, and whether it is committed; all of a user's mistakes that show before the work are found here."""
     by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
@@ -131,13 +137,7 @@ def _plan(
                 f"part {part} is committed from another file than {path} ({old.source['bytes']:,} bytes, sha256 "
                 f"{old.source['sha256'][:12]}…): use another corpus, or replace the part with --overwrite"
             )
-        settings = settle(
-            f"articles of part {part}",
-            [old.settings] if old else [],
-            {"language": language},
-            {"language": site.language},
-            overwrite,
-        )
+        settings = _settle(part, committed, given, site, overwrite)
         same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
         if part in lost or (same and old is not None and old.notes.get("gaps") and overwrite):
             same = False
@@ -145,6 +145,22 @@ def _plan(
             part, path, ranges, source, site, settings, allow_damaged, corpus.url_of(), old if same else None
         )
     return planned
+
+
+def _settle(
+    part: str, committed: Mapping[str, Manifest], given: Mapping[str, str | None], site: SiteInfo, overwrite: bool
+) -> dict[str, Any]:
+    """Language and cleaner of a part. A new part is cleaned as the others of its corpus are.
+
+    raywiki's own cleaner is not written down: manifests of before there was another compare equal.
+    """
+    old = committed.get(part)
+    languages = [old.settings] if old else []
+    cleaners = [{"cleaner": "raywiki", **each.settings} for each in ([old] if old else committed.values())]
+    settings = settle(f"articles of part {part}", languages, given, {"language": site.language}, overwrite)
+    what = f"articles of part {part}" if old else "articles of this corpus"
+    cleaner = settle(what, cleaners, given, {"cleaner": "raywiki"}, overwrite)
+    return settings if cleaner == {"cleaner": "raywiki"} else settings | cleaner
 
 
 def _checked_digest(path: str, allow_damaged: bool) -> str:
@@ -214,6 +230,7 @@ def extract_range(item: _Range) -> _Result:
     dropped: Counter[str] = Counter()
     examples: dict[str, dict[str, str]] = {}
     page_errors: list[dict[str, Any]] = []
+    options: dict[str, Any] = part.settings if "cleaner" in part.settings else {**part.settings, "examples": examples}
 
     def tables() -> Iterator[pa.Table]:
         for pages in reader:
@@ -223,10 +240,9 @@ def extract_range(item: _Range) -> _Result:
             page_errors.extend(wrong.slice(0, MAX_PAGE_ERRORS - len(page_errors)).to_pylist())
             articles = pages_to_articles(
                 pages.filter(pc.equal(kinds, "articles")),
-                language=part.settings["language"],
                 namespaces=part.site.namespaces,
                 base_url=part.site.base,
-                examples=examples,
+                **options,
             )
             dropped.update(_dropped(articles))
             counts["cleaning_errors"] += articles.num_rows - articles["error"].null_count
@@ -306,7 +322,7 @@ def _notes(part: _DumpPart, dump: DumpReport, counted: Counter[str]) -> dict[str
     if counted["errors"]:
         warnings.append(f"part {part.part}: {counted['errors']} pages could not be read (page_errors in the notes)")
     if counted["cleaning_errors"]:
-        warnings.append(f"part {part.part}: {counted['cleaning_errors']} articles were only stripped (column error)")
+        warnings.append(f"part {part.part}: {counted['cleaning_errors']} articles could not be cleaned (column error)")
     if not dump.ascending:
         warnings.append(f"part {part.part}: page ids are not in ascending order")
     return {

@@ -6,16 +6,19 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from raywiki.corpus import Corpus
-from raywiki.engine.curate import curate
+from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import extract
-from raywiki.engine.tokens import tokenize
-from raywiki.engine.train import TrainSummary, train
+from raywiki.engine.tokens import tokenize, tokens_settings
+from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.summary import Summary, plural
+from raywiki.training import TrainOptions
+from raywiki.training.runs import read_run
 
-CURATE = ("min_chars", "min_words", "rules", "fraction")
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class GrowSummary:
     def committed(self) -> tuple[str, ...]:
         """Ids of the parts of which anything was committed."""
         return tuple(dict.fromkeys(self.extract.committed + self.curate.committed + self.tokenize.committed))
+
+    @property
+    def exit_status(self) -> int:
+        """That of `train`."""
+        return self.train.exit_status
 
     def to_dict(self) -> dict[str, Any]:
         verbs = {name: getattr(self, name).to_dict() for name in ("extract", "curate", "tokenize", "train")}
@@ -51,31 +59,44 @@ class GrowSummary:
 
 def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], run: str, *,
-    language: str | None = None, allow_damaged: bool = False, encoding: str | None = None,
-    val_fraction: float | None = None, **settings: Any,
+    language: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
+    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
+    val_fraction: float | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
 ) -> GrowSummary:  # fmt: skip
     """Add dump parts: extract, curate and tokenize what is new, and go on training the run from its last checkpoint.
 
     The first call starts the corpus and the run; later ones take every setting that is not given from what is committed.
-    The same call again finds nothing to do.
+    The same call again finds nothing to do. All that can be checked is checked before the first dump is read.
 
     Args:
         corpus: folder of the corpus; made when missing.
         dumps: dump parts, as `extract` takes them.
         run: name of the run to start or to go on with.
         language, allow_damaged: see `extract`.
-        encoding, val_fraction: see `tokenize`.
-        settings: `min_chars`, `min_words`, `rules`, `fraction` of `curate`, and all keyword arguments of `train`.
+        min_chars, min_words, rules, fraction, threshold: see `curate`.
+        val_fraction: see `tokenize`.
+        overwrite: redo parts that are committed with other settings, in all tables.
+        options: all of `train`. `encoding` is what to tokenize with too: a name, or a file as `tokenize` takes it.
 
     Raises:
-        FileNotFoundError, ValueError: as the four verbs do; what was committed before stays.
-        TypeError: `settings` has a name that neither `curate` nor `train` knows.
+        FileNotFoundError, ValueError, OSError: as the four verbs do; what was committed before stays.
+        TypeError: an option is unknown.
     """
     started = time.monotonic()
-    for_curate = {name: settings.pop(name) for name in CURATE if name in settings}
     corpus = Corpus.open(corpus)
-    extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged)
-    curated = curate(corpus, **for_curate)
-    tokenized = tokenize(corpus, encoding, val_fraction=val_fraction)
-    trained = train(corpus, run, encoding=encoding, **settings)
+    for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold)
+    existing, tables = read_run(check_train(corpus, run, options)), corpus.tables()
+    curate_settings(tables, rules, overwrite, **for_curate)
+    encoding = options.get("encoding") or (existing.config.encoding if existing else None)
+    name, _, _ = tokens_settings(tables, encoding, val_fraction, overwrite)  # later than now it would be an hour later
+    if existing is not None and name != existing.config.encoding:
+        raise ValueError(
+            f"run {run} has encoding={existing.config.encoding}, not encoding={name}: leave encoding as it is, or choose "
+            "another name for a new run"
+        )
+    extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
+    curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
+    tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite)
+    for_train: TrainOptions = {**options, "encoding": name}
+    trained = train(corpus, run, **for_train)
     return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started)

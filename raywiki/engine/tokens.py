@@ -52,23 +52,12 @@ def tokenize(
         OSError: the corpus cannot be written to.
     """
     started = time.monotonic()
-    if val_fraction is not None and not 0 <= val_fraction < 1:
-        raise ValueError(f"val_fraction is {val_fraction}, it must be at least 0 and below 1")
     corpus = Corpus.open(corpus).require().writable()
     tables = corpus.tables()
+    name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, overwrite)
     decided = _curated(tables)
-    name, vocabulary = find_vocabulary(corpus, encoding, overwrite)
-    loaded = load_encoding(name, vocabulary)
     table = tokens_table(name)
     committed = tables[table]
-    identity = {"encoding": name, "vocabulary": loaded.digest, "vocab_size": loaded.vocab_size}
-    settings = settle(
-        f"tokens of encoding {name!r}",
-        [manifest.settings for manifest in committed.values()],
-        {**identity, "val_fraction": val_fraction},
-        {**identity, "val_fraction": VAL_FRACTION},
-        overwrite,
-    )
     if not corpus.fs.exists(vocabulary_path(corpus, name)) or overwrite:
         corpus.put(vocabulary_path(corpus, name), vocabulary)
     lost = lost_parts(tables, table)
@@ -89,6 +78,28 @@ def tokenize(
     notes = _notes(corpus, done, name if "tiktoken" in json.loads(vocabulary) else None)
     rows = tuple(_row(manifest, states[manifest.part]) for manifest in done)
     return Summary("tokenize", corpus.url, rows, time.monotonic() - started, tuple(warnings), tuple(notes))
+
+
+def tokens_settings(
+    tables: Tables, encoding: str | None = None, val_fraction: float | None = None, overwrite: bool = False
+) -> tuple[str, bytes, dict[str, Any]]:
+    """The encoding's name, its vocabulary and the settings that `tokenize` would run with, or the ValueError it would raise.
+
+    The corpus may be missing yet. The vocabulary is had and loaded, as it would be by `tokenize`.
+    """
+    if val_fraction is not None and not 0 <= val_fraction < 1:
+        raise ValueError(f"val_fraction is {val_fraction}, it must be at least 0 and below 1")
+    name, vocabulary = find_vocabulary(tables.corpus, encoding, overwrite)
+    loaded = load_encoding(name, vocabulary)
+    identity = {"encoding": name, "vocabulary": loaded.digest, "vocab_size": loaded.vocab_size}
+    settings = settle(
+        f"tokens of encoding {name!r}",
+        [manifest.settings for manifest in tables[tokens_table(name)].values()],
+        {**identity, "val_fraction": val_fraction},
+        {**identity, "val_fraction": VAL_FRACTION},
+        overwrite,
+    )
+    return name, vocabulary, settings
 
 
 def _curated(tables: Tables) -> dict[str, Manifest]:
@@ -112,9 +123,9 @@ def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> l
     ratios = {each.part: each.counts["characters"] / each.counts["tokens"] for each in done if each.counts["tokens"]}
     few = [part for part, ratio in ratios.items() if ratio < FEW_CHARACTERS]
     if published and few:
-        tokens = sum(each.counts["tokens"] for each in done if each.part in few)
+        characters, tokens = (sum(each.counts[name] for each in done if each.part in few) for name in ("characters", "tokens"))
         notes.append(
-            f"{published} makes a token of every {min(ratios[part] for part in few):.1f} characters in {some_parts(few)} "
+            f"{published} makes a token of every {characters / tokens:.1f} characters in {some_parts(few)} "
             f"({tokens:,} tokens), English has 4 to 5: it was made for another language. One of your own takes fewer: "
             f"`raywiki tokenizer train {corpus.url} --to FILE`, then `raywiki tokenize {corpus.url} --encoding FILE`"
         )

@@ -40,10 +40,8 @@ class GcSummary:
     def __str__(self) -> str:
         lines = [*self.paths, f"{plural(len(self.paths), 'file')} {'to remove' if self.dry_run else 'removed'}"]
         if self.young:
-            lines.append(
-                f"left {plural(self.young, 'file')} younger than {_duration(self.min_age)}, which a running verb may need: "
-                "when none is running, --min-age 0 removes them too"
-            )
+            left = f"left {plural(self.young, 'file')} younger than {_duration(self.min_age)}, which a running verb may need: "
+            lines += sentences("note", [left + "when none is running, --min-age 0 removes them too"])
         return "\n".join(lines)
 
 

@@ -31,6 +31,8 @@ def sample(
         ValueError: there is no such run, it has no checkpoint, or a number makes no sense.
     """
     corpus = Corpus.open(corpus).require()
+    if not corpus.is_local:
+        raise ValueError(f"sample needs a corpus in a folder, not {corpus.url}: copy its runs/{run} and tokens/ there")
     model, config, _ = load_model(Path(corpus.path("runs", run)), device)
     encoding = load_encoding(*find_vocabulary(corpus, config.encoding))
     if encoding.digest != config.vocabulary:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
-import fsspec
+from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
+from raywiki.files import put, require_writable
 from raywiki.scan import scan_documents
 from raywiki.tokens import train_bpe
 
@@ -18,10 +20,15 @@ def train_tokenizer(corpus: str | os.PathLike[str] | Corpus, *, to: str, vocab_s
 
     Raises:
         ValueError: nothing is curated yet, or `vocab_size` is under 257.
+        OSError: `to` cannot be written.
     """
+    fs, path = url_to_fs(to)
+    if isinstance(fs, LocalFileSystem):
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/tokenizer.json")
+        require_writable(os.path.dirname(path))
     documents = scan_documents(corpus).select("text")
     texts = (text for batch in documents.collect_batches(maintain_order=True) for text in batch["text"])
     vocabulary = train_bpe(texts, vocab_size)
-    with fsspec.open(to, "wb") as file:
-        file.write(vocabulary)
+    put(path, vocabulary, fs)
     return to

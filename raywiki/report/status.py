@@ -11,7 +11,7 @@ from typing import Any
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.manifest import part_order, tokens_table
-from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table, wikis_notes
+from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,7 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
     for manifest in (manifest for name in tables.names() for manifest in tables[name].values()):
         if verify or not tables.is_whole(manifest):
             problems += _damaged(corpus, manifest)
-    notes = wikis_notes(extracted.values()) + [warning for warning in said if warning not in problems]
-    notes += [note for manifest in extracted.values() for note in articles_notes(manifest)]
+    notes = articles_notes(extracted.values(), extracted.values()) + [warning for warning in said if warning not in problems]
     return Status(corpus.url, tuple(rows), tuple(_runs(corpus)), tuple(problems), tuple(notes))
 
 

@@ -6,7 +6,6 @@ from .checkpoint import model_digest as model_digest
 from .config import RECIPES as RECIPES
 from .config import SIZES as SIZES
 from .config import GPTConfig as GPTConfig
-from .loop import SegmentResult as SegmentResult
 from .loop import train_segment as train_segment
 from .metrics import read_metrics as read_metrics
 from .options import TrainOptions as TrainOptions
@@ -14,6 +13,7 @@ from .order import PartTokens as PartTokens
 from .order import Segment as Segment
 from .order import order_digest as order_digest
 from .plan import Plan as Plan
+from .plan import SegmentResult as SegmentResult
 from .plan import chosen_parts as chosen_parts
 from .plan import plan_segment as plan_segment
 from .runs import Run as Run

@@ -21,40 +21,17 @@ from raywiki.training.metrics import Metrics, append_metrics, read_metrics, repl
 from raywiki.training.optim import GRAD_CLIP
 from raywiki.training.options import at_least_1
 from raywiki.training.order import hash64, step_samples
-from raywiki.training.plan import Plan
+from raywiki.training.plan import Plan, SegmentResult, segment_rate
 from raywiki.training.publish import published
-from raywiki.training.runs import CHECKPOINTS, LOCK, METRICS, STOP
-from raywiki.training.schedule import segment_rate
+from raywiki.training.runs import CHECKPOINTS, LOCK, METRICS, STOP, busy_sentence
 from raywiki.training.state import Training, save, start
 from raywiki.training.stop import stop_requests
 from raywiki.training.workers import Workers, autocast, join, precision
 
 TOKENS_AT_ONCE = 1 << 13  # micro-batch where none is asked for: GPT-2 small fits a 12 GB card with it
-PATIENCE = 60.0  # seconds to wait for another process on the same run: one whose driver was killed ends by itself
 
 Report = Callable[[int, Metrics, Path], None]
 Progress = Callable[[int, Metrics], None]
-
-
-@dataclass(frozen=True)
-class SegmentResult:
-    """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
-
-    `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now.
-    `notes` are sentences, such as which steps had to be done again.
-    """
-
-    status: str
-    step: int
-    train_loss: float | None
-    val_before: dict[str, float | None]
-    val_loss: dict[str, float | None]
-    tok_per_sec: float | None
-    seconds: float
-    checkpoint: Path | None
-    device: str
-    precision: str
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +49,7 @@ class _Pace:
 def train_segment(
     plan: Plan, caches: Mapping[str, TokenCache], *, batch_size: int | None = None,
     device: str | torch.device | None = None, eval_every: int | None = None, checkpoint_every: int | None = None,
-    keep: int = 2, max_val_windows: int = 256, compile: bool = False, since: float | None = None, patience: float = PATIENCE,
+    keep: int = 2, max_val_windows: int = 256, compile: bool = False, since: float | None = None, patience: float = 0.0,
     report: Report | None = None, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Train a segment to its end, or until asked to stop; go on from the run's newest checkpoint.
@@ -168,11 +145,6 @@ def _check_caches(plan: Plan, caches: Mapping[str, TokenCache]) -> None:
 def _lock_run(plan: Plan, workers: Workers, stack: ExitStack, patience: float) -> None:
     """Let no other process train this run until the stack is closed."""
     workers.first(lambda: stack.enter_context(hold_lock(plan.run.folder / LOCK, patience, busy_sentence(plan.run.folder))))
-
-
-def busy_sentence(folder: Path) -> str:
-    """What to say when another process holds a run's lock."""
-    return f"run {folder.name} is being trained by another process: wait for it, or stop it by making the file {folder / STOP}"
 
 
 def _record(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Unpack
 
 from raywiki.training.config import find_size
 from raywiki.training.options import SegmentOptions, check_options
 from raywiki.training.order import PartTokens, Segment, closing_counters, n_windows
 from raywiki.training.runs import Run, RunConfig
-from raywiki.training.schedule import segment_rate
+from raywiki.training.schedule import learning_rate
 
 SMALLEST_ROUND, LONGEST_ROUND = 1 << 10, 1 << 16  # slots
 SHARE_ERROR = 0.1  # of a part's share, when quotas round it
@@ -41,6 +42,27 @@ class Plan:
     @property
     def segment(self) -> Segment:
         return self.run.segments[self.index]
+
+
+@dataclass(frozen=True)
+class SegmentResult:
+    """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
+
+    `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now.
+    `notes` are sentences, such as which steps had to be done again.
+    """
+
+    status: str
+    step: int
+    train_loss: float | None
+    val_before: dict[str, float | None]
+    val_loss: dict[str, float | None]
+    tok_per_sec: float | None
+    seconds: float
+    checkpoint: Path | None
+    device: str
+    precision: str
+    notes: tuple[str, ...] = ()
 
 
 def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[SegmentOptions]) -> Plan | None:
@@ -78,6 +100,12 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     segment = draft.segment(steps)
     notes = _notes(run, kept, segment)
     return Plan(replace(run, segments=(*kept, segment)), len(kept), on_disk, notes)
+
+
+def segment_rate(segment: Segment, step: int) -> float:
+    """Learning rate of a step of the run that lies in a segment."""
+    index, steps = step - segment.start_step, segment.planned_steps or segment.steps
+    return learning_rate(segment.schedule, index, steps, segment.lr, segment.warmup_steps, segment.lr_from)
 
 
 def chosen_parts(run: Run, there: Sequence[PartTokens], names: Sequence[str] | None = None) -> list[PartTokens]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Unpack
@@ -90,14 +91,19 @@ def open_run(
     run = read_run(folder)
     if run is None:
         return Run(folder, _new_config(given))
+    check_same(run, given)
+    return run
+
+
+def check_same(run: Run, given: Mapping[str, Any]) -> None:
+    """Raise ValueError when the run was made with another value than one of the given ones; None was not given."""
     for name, value in given.items():
         own = getattr(run.config, name)
-        if value != (recipe_name(own) if name == "recipe" else own):
+        if value not in (None, recipe_name(own) if name == "recipe" else own):
             raise ValueError(
                 f"run {run.name} has {name}={_short(own)}, not {name}={_short(value)}: "
                 f"leave {name} as it is, or choose another name for a new run"
             )
-    return run
 
 
 def read_run(folder: str | os.PathLike[str]) -> Run | None:
@@ -148,3 +154,8 @@ def _segment_from_json(body: dict[str, Any]) -> Segment:
 def _short(value: Any) -> str:
     """A digest as its first twelve digits, anything else as it is."""
     return value[:12] + "…" if isinstance(value, str) and len(value) == 64 else str(value)
+
+
+def busy_sentence(folder: Path) -> str:
+    """What to say when another process holds a run's lock."""
+    return f"run {folder.name} is being trained by another process: wait for it, or stop it by making the file {folder / STOP}"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from raywiki.training.order import Segment
-
 FINAL = 0.1  # where "cosine" and "rewarm" end, as a share of the peak (Hoffmann et al. 2022)
 DECAY = 0.2  # share of a "wsd" segment spent decaying (Hägele et al., arXiv 2405.18392)
 
@@ -46,12 +44,6 @@ def learning_rate(schedule: str, step: int, steps: int, lr: float, warmup_steps:
         return lr if left > decay else lr * (1 - math.sqrt(1 - left / (decay + 1)))
     progress = (step + 1 - warmup_steps) / max(1, steps - warmup_steps)
     return lr * (FINAL + (1 - FINAL) * 0.5 * (1 + math.cos(math.pi * progress)))
-
-
-def segment_rate(segment: Segment, step: int) -> float:
-    """Learning rate of a step of the run that lies in a segment."""
-    index, steps = step - segment.start_step, segment.planned_steps or segment.steps
-    return learning_rate(segment.schedule, index, steps, segment.lr, segment.warmup_steps, segment.lr_from)
 
 
 def check_schedule(schedule: str) -> str:

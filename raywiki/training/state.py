@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -108,10 +109,21 @@ def _passed_over(found: Checkpoint) -> tuple[str, ...]:
 
 
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:
-    """Put a checkpoint's tensors into a model and its optimiser."""
-    model.load_state_dict(torch.load(checkpoint.folder / MODEL, map_location=device, weights_only=True))
+    """Put a checkpoint's tensors into a model and its optimiser.
+
+    Raises:
+        ValueError: a file holds anything but tensors and plain values. It is not run.
+    """
+    model.load_state_dict(_load(checkpoint.folder / MODEL, device))
     if optimizer is not None:
-        optimizer.load_state_dict(torch.load(checkpoint.folder / OPTIMIZER, map_location=device, weights_only=True))
+        optimizer.load_state_dict(_load(checkpoint.folder / OPTIMIZER, device))
+
+
+def _load(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(f"{path} holds more than tensors, and is not loaded: it is no checkpoint of raywiki's") from error
 
 
 def save(training: Training, keep: int) -> Path:

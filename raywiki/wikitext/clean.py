@@ -8,48 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.entities import decode, plain_blanks
 from raywiki.wikitext.expand import expand
 from raywiki.wikitext.layout import layout, mark_text
 from raywiki.wikitext.links import links, plain_links
-from raywiki.wikitext.page import PIPE, Page
+from raywiki.wikitext.mwparser import second_opinion
+from raywiki.wikitext.page import CONTROL, PIPE, CleanText, Page, cleaned
 from raywiki.wikitext.protect import protect
-from raywiki.wikitext.sites import redirect, site, words
+from raywiki.wikitext.sites import redirect, site
 from raywiki.wikitext.tables import drop_tables, markdown_tables
 from raywiki.wikitext.tags import BREAK, NOTHING, conversion, drop_nothing, magic_words, quotes, tags
 from raywiki.wikitext.tidy import tidy
 
 _MARKS = "\x02\x03\x04\x05\x06\x07\x08"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what the passes use as marks; XML 1.0 allows none of them
 _TOKEN = re.compile(r"\x02(\d+)\x03")
-_MARKUP = re.compile(
-    r"\{\{+|\}\}+|\[\[+(?:[^\[\]|\n]*+\|)?|\]\]+|<[^<>\n]*+>|'{2,}|^[|!{][^\n]*",
-    re.MULTILINE,
-)
-
-
-@dataclass(frozen=True)
-class CleanText:
-    """What a page says, and what was left out of it.
-
-    Attributes:
-        text: paragraphs, headings and lists, with one blank line between them.
-        categories: names of the page's categories, without the namespace, in order.
-        dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
-        is_disambiguation: the page only tells which pages a name may mean.
-        error: why the page could not be cleaned; `text` is then stripped of markup in the plainest way. None: all well.
-    """
-
-    text: str
-    categories: list[str] = field(default_factory=list)
-    dropped_templates: dict[str, int] = field(default_factory=dict)
-    is_disambiguation: bool = False
-    error: str | None = None
 
 
 def clean_wikitext(
@@ -91,10 +66,8 @@ def clean_wikitext(
     try:
         text = _clean(wikitext, page)
     except Exception as error:  # whatever it is: one page, or one renderer, must not stop a dump
-        return CleanText(plain_strip(wikitext), error=f"{type(error).__name__}: {error}"[:500])
-    dropped = dict(page.dropped.most_common())
-    is_disambiguation = any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
-    return CleanText(text, page.categories, dropped, is_disambiguation)
+        return second_opinion(wikitext, page.site, error)
+    return cleaned(text, wikitext, page)
 
 
 def _clean(text: str, page: Page) -> str:
@@ -102,7 +75,7 @@ def _clean(text: str, page: Page) -> str:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     for mark in _MARKS:
         if mark in text:
-            text = _CONTROL.sub("", text)
+            text = CONTROL.sub("", text)
     if "#" in text[:100] and redirect().match(text):
         links(text, page)
         return ""
@@ -133,8 +106,3 @@ def _restore(text: str, kept: list[str]) -> str:
         if not found:
             break
     return text.replace(BREAK, " ").replace(NOTHING, "")  # those of what was kept before the passes that take them out
-
-
-def plain_strip(wikitext: str) -> str:
-    """`wikitext` without the marks of its markup: what is left when nothing better is possible."""
-    return re.sub(r"\n{3,}", "\n\n", _MARKUP.sub("", _CONTROL.sub("", wikitext))).strip()

@@ -41,7 +41,7 @@ def expand(text: str, page: Page) -> str:
         if value is None:
             if not bar and _SET.search(head):
                 return page.keep(match[0])
-            name = _dropped_name(head)
+            name = dropped_name(head)
             dropped[name] += 1
             if page.examples is not None and name not in page.examples:
                 page.examples[name] = {"article": page.title, "sentence": sentence_around(match)}
@@ -74,7 +74,8 @@ def _template(head: str, rest: str, bar: str, page: Page) -> str | None:
 
 
 @lru_cache(maxsize=10_000)
-def _dropped_name(head: str) -> str:
+def dropped_name(head: str) -> str:
+    """The name under which a dropped template is counted, of what stands before its first bar."""
     if ":" in head:
         head = head.partition(":")[0] + ":" if head.lstrip().startswith("#") else head
     return " ".join(head.replace(NOTHING, "").replace("_", " ").split())[:100]

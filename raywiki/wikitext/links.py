@@ -63,7 +63,7 @@ def _show(inside: str, page: Page) -> str:
         if namespace in page.site.file_names:
             return _caption(label) if page.captions else ""
         if namespace in page.site.category_names:
-            _add_category(name, page)
+            add_category(name, page)
             return ""
         if namespace in interlanguage() and not target.startswith(":"):
             return ""
@@ -75,7 +75,8 @@ def _show(inside: str, page: Page) -> str:
     return shown.replace("_", " ") if "_" in shown else shown
 
 
-def _add_category(name: str, page: Page) -> None:
+def add_category(name: str, page: Page) -> None:
+    """Note a category, once, as the wiki writes its name."""
     name = " ".join(name.replace(NOTHING, "").replace("_", " ").split())
     name = name[:1].upper() + name[1:]
     if name and name not in page.categories:

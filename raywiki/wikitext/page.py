@@ -1,4 +1,4 @@
-"""What the passes over one page share: where it stands, what was asked for, what was found; and what a renderer sees."""
+"""What the passes over one page share, what they give, and what a renderer sees of a template."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from raywiki.wikitext.bundled import normalise
-from raywiki.wikitext.sites import Site
+from raywiki.wikitext.sites import Site, words
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what the passes use as marks; XML 1.0 allows none of them
 PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
 _LINK = re.compile(r"\[\[[^\[\]]*+\]\]|-\{[^{}]*+\}-")
 
@@ -42,6 +43,33 @@ class Page:
     def now(self) -> datetime:
         """The time that `{{CURRENTYEAR}}` and the like mean: when the page was last edited, else today."""
         return self.timestamp or datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class CleanText:
+    """What a page says, and what was left out of it.
+
+    Attributes:
+        text: paragraphs, headings and lists, with one blank line between them.
+        categories: names of the page's categories, without the namespace, in order.
+        dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
+        is_disambiguation: the page only tells which pages a name may mean.
+        error: why the page could not be cleaned; `text` is then what mwparserfromhell makes of it or, where even that is
+            not possible, the source without the marks of its markup. None: all well.
+    """
+
+    text: str
+    categories: list[str] = field(default_factory=list)
+    dropped_templates: dict[str, int] = field(default_factory=dict)
+    is_disambiguation: bool = False
+    error: str | None = None
+
+
+def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
+    """The text with what was found on the page."""
+    dropped = dict(page.dropped.most_common())
+    is_disambiguation = any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
+    return CleanText(text, page.categories, dropped, is_disambiguation, error)
 
 
 class Template:

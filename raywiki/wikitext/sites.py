@@ -14,7 +14,7 @@ from functools import cache, cached_property, lru_cache
 from raywiki.wikitext.bundled import normalise, words_of
 from raywiki.wikitext.numbers import NumberFormat, number_format
 
-FILE, TEMPLATE, CATEGORY = 6, 10, 14
+MEDIA, FILE, TEMPLATE, CATEGORY = -2, 6, 10, 14
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Site:
     """One wiki; see `site`."""
 
     language: str
+    media_names: frozenset[str]
     file_names: frozenset[str]
     category_names: frozenset[str]
     template_names: frozenset[str]
@@ -39,7 +40,7 @@ class Site:
 
 def site(language: str = "en", namespaces: Mapping[int, str] | None = None) -> Site:
     """The wiki of this language, with the namespace names of its dump."""
-    own = tuple(sorted((number, (namespaces or {}).get(number) or "") for number in (FILE, TEMPLATE, CATEGORY)))
+    own = tuple(sorted((number, (namespaces or {}).get(number) or "") for number in (MEDIA, FILE, TEMPLATE, CATEGORY)))
     return _site(language, own)
 
 
@@ -52,6 +53,7 @@ def _site(language: str, own: tuple[tuple[int, str], ...]) -> Site:
 
     return Site(
         language,
+        frozenset(filter(None, ("media", normalise(local[MEDIA])))),
         names("file", FILE),
         names("category", CATEGORY),
         names("template", TEMPLATE),

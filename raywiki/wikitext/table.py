@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -11,7 +11,10 @@ import pyarrow.compute as pc
 
 from raywiki.schema import ARTICLES
 from raywiki.wikitext.clean import clean_wikitext
+from raywiki.wikitext.mwparser import clean_with_mwparserfromhell
+from raywiki.wikitext.page import CleanText
 
+CLEANERS: dict[str, Callable[..., CleanText]] = {"raywiki": clean_wikitext, "mwparserfromhell": clean_with_mwparserfromhell}
 _UNQUOTED = ";@$!*(),/~:"  # what MediaWiki's wfUrlencode leaves readable in a path
 
 
@@ -21,22 +24,27 @@ def pages_to_articles(
     language: str = "en",
     namespaces: Mapping[int, str] | None = None,
     base_url: str = "https://en.wikipedia.org/wiki/Main_Page",
+    cleaner: str = "raywiki",
     **options: Any,
 ) -> pa.Table:
     """Articles of a table of pages: one row for each page of the main namespace that is no redirect and holds wikitext.
 
-    Other pages are left out; the order stays. A page that cannot be cleaned becomes a row with `error` and its text
-    stripped of markup in the plainest way, so no page is lost.
+    Other pages are left out; the order stays. A page that cannot be cleaned becomes a row with `error` and the text
+    that mwparserfromhell makes of it, so no page is lost.
 
     Args:
         pages: table with the columns of `raywiki.schema.PAGES`.
         language: language code of the wiki, for templates, names and number formats.
         namespaces: namespace names by id, as in the dump's `siteinfo`.
         base_url: address of the wiki's main page, as in the dump's `siteinfo`; article addresses are made from it.
-        options: more keyword arguments of `clean_wikitext`.
+        cleaner: "raywiki", or "mwparserfromhell" for the text of the Hugging Face hub's data set, to compare with.
+        options: more keyword arguments of `clean_wikitext`; mwparserfromhell has none.
 
     Returns:
         A table with the schema `raywiki.schema.ARTICLES`.
+
+    Raises:
+        ValueError: there is no such cleaner, or it is mwparserfromhell and has no such option.
 
     >>> import pyarrow as pa
     >>> from raywiki.schema import PAGES
@@ -44,13 +52,16 @@ def pages_to_articles(
     >>> pages_to_articles(pages, language="en", base_url="https://en.wikipedia.org/wiki/Main_Page")["url"].to_pylist()
     ['https://en.wikipedia.org/wiki/Ox']
     """
+    check_cleaner(cleaner)
+    if cleaner != "raywiki" and options:
+        raise ValueError(f"the cleaner {cleaner!r} has no option {', '.join(options)}: leave it out")
     pages = pages.filter(_is_article(pages))
     address = _article_address(base_url)
     names = ("page_id", "revision_id", "timestamp", "title", "sha1_ok")
     columns: dict[str, list[Any]] = {name: pages[name].to_pylist() for name in names}
     texts, errors = pages["text"].to_pylist(), pages["error"].to_pylist()
     clean = [
-        clean_wikitext(text, language=language, namespaces=namespaces, title=title, timestamp=timestamp, **options)
+        CLEANERS[cleaner](text, language=language, namespaces=namespaces, title=title, timestamp=timestamp, **options)
         for text, title, timestamp in zip(texts, columns["title"], columns["timestamp"], strict=True)
     ]
     columns["url"] = [address + quote(title.replace(" ", "_"), safe=_UNQUOTED) for title in columns["title"]]
@@ -63,6 +74,12 @@ def pages_to_articles(
     ]
     columns["error"] = ["; ".join(filter(None, (error, each.error))) or None for error, each in zip(errors, clean, strict=True)]
     return pa.Table.from_pydict(columns, schema=ARTICLES)
+
+
+def check_cleaner(name: str) -> None:
+    """Raises a ValueError that lists the cleaners when there is none of this name."""
+    if name not in CLEANERS:
+        raise ValueError(f"unknown cleaner {name!r}: it is {' or '.join(CLEANERS)}")
 
 
 def holds_wikitext(pages: pa.Table) -> pa.ChunkedArray:

@@ -233,8 +233,7 @@ def test_validation_is_the_mean_over_all_its_tokens(two_parts):
     assert result.val_loss["a"] == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def test_one_process_at_a_time(two_parts, monkeypatch):
-    monkeypatch.setattr(loop, "PATIENCE", 0.0)
+def test_one_process_at_a_time(two_parts):
     two_parts.train(plan={"steps": 2})
 
     def train_too(*_: object) -> None:

@@ -9,9 +9,8 @@ import pytest
 
 from raywiki.training.checkpoint import save_checkpoint
 from raywiki.training.order import PartTokens, closing_counters
-from raywiki.training.plan import chosen_parts, default_batch, default_epochs, plan_segment, quotas
+from raywiki.training.plan import chosen_parts, default_batch, default_epochs, plan_segment, quotas, segment_rate
 from raywiki.training.runs import open_run, read_run, write_run
-from raywiki.training.schedule import segment_rate
 
 A = PartTokens("enwiki-p1p2", "aa" * 32, 8000, 100)
 B = PartTokens("enwiki-p3p4", "bb" * 32, 24000, 100)

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from raywiki.schema import tokens_schema
 from raywiki.training.cache import open_cache, shards_digest
-from raywiki.training.loop import SegmentResult, train_segment
+from raywiki.training.loop import train_segment
 from raywiki.training.order import PartTokens
-from raywiki.training.plan import chosen_parts, plan_segment
+from raywiki.training.plan import SegmentResult, chosen_parts, plan_segment
 from raywiki.training.runs import Run, open_run
 
 END = 256  # end-of-text; the other ids are bytes

@@ -123,21 +123,6 @@ def test_own_renderer_stays_when_the_built_in_ones_are_loaded_after_it():
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "mine mine\n"
 
 
-def test_a_failing_page_keeps_its_text():
-    @template("breaks always")
-    def breaks(t):
-        raise RuntimeError("no luck")
-
-    try:
-        cleaned = clean_wikitext("'''A''' [[b|city]] {{breaks always|x}}.")
-        assert cleaned.error == "RuntimeError: no luck"
-        assert cleaned.text.startswith("A city")
-        pages = pa.Table.from_pylist([page(1, "A {{breaks always}} b")], schema=PAGES)
-        assert pages_to_articles(pages)["error"].to_pylist() == ["RuntimeError: no luck"]
-    finally:
-        registry._RENDERERS.pop(("", "breaks always"))
-
-
 def page(number: int, text: str | None, **more: object) -> dict[str, object]:
     return {"page_id": number, "namespace": 0, "title": f"T {number}", "text": text, "model": "wikitext", **more}
 

@@ -1,0 +1,298 @@
+"""One segment on a Ray Train worker group: what is sent to the workers, what comes back, and what becomes of an error.
+
+Ray gives workers, placement and news of their death; whether to try again is decided here, because only here a user's
+mistake can be told from a fault that passes. A worker that fails leaves a small JSON file in the folder of the call, and so
+does the first one with what it reached; both are read by the driver alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from raywiki.corpus import Corpus
+from raywiki.engine.cluster import nodes, only_errors, worker_cpus
+from raywiki.files import put
+from raywiki.progress import Progress, say
+from raywiki.training import Plan, SegmentResult, open_cache
+from raywiki.training.locks import hold_lock
+from raywiki.training.publish import take_back
+from raywiki.training.runs import LOCK, METRICS, STOP, busy_sentence
+
+MAX_FAILURES = 3  # times that a segment is taken up again after a fault that may pass
+POLL = 0.5  # seconds between two looks at the metrics
+PATIENCE = 60.0  # seconds to wait for another process on the same run: one whose driver was killed ends by itself
+LOCK_WAIT = 15.0  # seconds for which a worker waits for the run; the driver has waited before
+RESULT, ERROR = "result.json", "error-{rank}.json"
+# Faults of a file system that do not pass by trying again.
+LASTING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a worker is sent. `shards` has path and digest of each shard, by part; `pace` is what `train_segment` takes."""
+
+    plan: Plan
+    corpus: str
+    shards: Mapping[str, list[tuple[str, str]]]
+    pace: Mapping[str, Any]
+    folder: str = ""  # of this call
+    since: float = 0.0  # when it began, as its file system tells
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a segment is trained: so many workers, each with a GPU or without, and with so many CPUs."""
+
+    workers: int
+    device: str
+    cpus: int
+
+
+def place(num_workers: int | None, device: str | None) -> Placement:
+    """Workers that the cluster can hold: one for each GPU, or one where there is none, unless the caller says else.
+
+    Raises:
+        ValueError: the cluster can never hold them.
+    """
+    gpus = int(sum(node.get("GPU", 0) for node in nodes()))
+    if device == "cuda" and not gpus:
+        raise ValueError("device=cuda, but the Ray cluster has no GPU: leave --device out, or start Ray where there is one")
+    use_gpu = device != "cpu" and gpus > 0
+    workers = num_workers or (gpus if use_gpu else 1)
+    return Placement(workers, "cuda" if use_gpu else "cpu", worker_cpus(workers, int(use_gpu)))
+
+
+def fit_segment(work: Work, placement: Placement) -> tuple[SegmentResult, list[str]]:
+    """Train a segment to its end, or until it is stopped; its result, and a sentence for each fault that was got over.
+
+    Raises:
+        ValueError: a user's mistake, by the sentence of the worker that found it.
+        OSError, RuntimeError: what did not pass, by the sentence of the worker that it happened to.
+    """
+    told: list[str] = []
+    for attempt in range(MAX_FAILURES + 1):
+        with _call_folder(work.plan.run.folder) as (folder, since):
+            failure = _fit(Work(work.plan, work.corpus, work.shards, work.pace, str(folder), since), placement)
+            if failure is None:
+                return _read_result(folder), told
+            error, passes = what_failed(_read_errors(folder), failure, placement.workers)
+        if not passes or attempt == MAX_FAILURES:
+            _leave_as_it_was(work.plan)
+            raise error
+        told.append(f"{error}: went on from the last checkpoint, time {attempt + 1} of {MAX_FAILURES} at most")
+        print(f"raywiki: {told[-1]}", file=sys.stderr, flush=True)
+    raise AssertionError("unreachable")
+
+
+def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: int) -> tuple[BaseException, bool]:
+    """The error to show, with the worker's traceback as a note, and whether it may pass by trying again.
+
+    A user's mistake comes first, whichever worker found it; then a fault of a file system; what other workers met in a
+    collective is their consequence. Without any file a worker died, or could not write.
+    """
+    kinds = {"ValueError": 0, "OSError": 1}
+    if not errors:
+        died = " and ".join(f"worker {rank}" for rank in getattr(failure, "worker_failures", {}))
+        what = f"{died} died" if died else "Ray Train failed"
+        return RuntimeError(f"{what} ({' '.join(str(failure).split())[:200]})"), True
+    first = min(errors, key=lambda each: (kinds.get(each["kind"], 2), each["time"]))
+    where = f" (worker {first['rank']})" if workers > 1 else ""
+    if first["kind"] == "ValueError":
+        error: BaseException = ValueError(first["sentence"])
+    elif first["kind"] == "OSError":
+        error = OSError(f"{first['sentence']}{where}")
+    else:
+        error = RuntimeError(f"{first['kind']}: {first['sentence']}{where}")
+    error.add_note(first["traceback"])
+    passes = first["kind"] == "OSError" and first["errno"] not in LASTING
+    return error, passes or (first["kind"] == "RuntimeError" and workers > 1)
+
+
+def wait_for_run(folder: Path) -> bool:
+    """Wait, aloud, until no other process trains the run, and say whether one did.
+
+    What a killed driver leaves behind ends by itself.
+
+    Raises:
+        ValueError: it is still being trained after `PATIENCE` seconds.
+    """
+    busy = busy_sentence(folder)
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with hold_lock(folder / LOCK, 0, busy):
+            return False
+    except ValueError as error:
+        print(f"raywiki: {error}; waiting for up to {PATIENCE:.0f} s", file=sys.stderr, flush=True)
+    with hold_lock(folder / LOCK, PATIENCE, busy):
+        return True
+
+
+def cache_folder() -> Path:
+    """Where decoded tokens lie on a node: $RAYWIKI_CACHE_DIR, else raywiki's folder in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
+
+
+def _fit(work: Work, placement: Placement) -> BaseException | None:
+    """Run a worker group once; what it failed with."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.torch import TorchTrainer
+
+    resources = {"CPU": placement.cpus, "GPU": int(placement.device == "cuda")}
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"work": work},
+        scaling_config=ScalingConfig(
+            num_workers=placement.workers, use_gpu=placement.device == "cuda", resources_per_worker=resources
+        ),
+        run_config=RunConfig(
+            name=f"{work.plan.run.name}-{uuid.uuid4().hex[:8]}",
+            storage_path=f"{work.folder}/ray",  # of use to nobody once the segment is over
+            failure_config=FailureConfig(max_failures=0),
+        ),
+    )
+    with only_errors("ray.train"):
+        return _watch(trainer, work.plan)
+
+
+def _worker(config: dict[str, Any]) -> None:
+    """One Ray Train worker. Whatever it raises ends the group; the driver reads why."""
+    import ray.train
+    import ray.train.torch
+
+    work: Work = config["work"]
+    rank = ray.train.get_context().get_world_rank()
+    try:
+        from raywiki.training import train_segment
+
+        corpus = Corpus(work.corpus)
+        caches = {
+            part: open_cache(cache_folder(), part, shards, open_file=corpus.fs.open) for part, shards in work.shards.items()
+        }
+        device = str(ray.train.torch.get_device())
+        result = train_segment(
+            work.plan, caches, device=device, since=work.since, patience=LOCK_WAIT, **work.pace
+        )  # fmt: skip
+        if rank == 0:
+            put(f"{work.folder}/{RESULT}", json.dumps(asdict(result), default=str))
+    except Exception as error:
+        put(f"{work.folder}/{ERROR.format(rank=rank)}", json.dumps(_error_record(rank, error)))
+        raise
+
+
+def _error_record(rank: int, error: Exception) -> dict[str, Any]:
+    kind = next((kind.__name__ for kind in (ValueError, OSError) if isinstance(error, kind)), type(error).__name__)
+    sentence = " ".join(str(error).split())
+    if type(error).__name__ == "OutOfMemoryError":
+        kind, sentence = "ValueError", f"the GPU has not enough memory ({sentence[:200]}): take a smaller --batch-size"
+    return {
+        "rank": rank,
+        "kind": kind,
+        "errno": getattr(error, "errno", None),
+        "sentence": sentence,
+        "traceback": traceback.format_exc(),
+        "time": time.time(),
+    }
+
+
+def _read_errors(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_bytes()) for path in sorted(folder.glob(ERROR.format(rank="*")))]
+
+
+def _read_result(folder: Path) -> SegmentResult:
+    body = json.loads((folder / RESULT).read_bytes())
+    checkpoint = Path(body["checkpoint"]) if body["checkpoint"] else None
+    return SegmentResult(**{**body, "checkpoint": checkpoint, "notes": tuple(body["notes"])})
+
+
+@contextmanager
+def _call_folder(run: Path) -> Iterator[tuple[Path, float]]:
+    """A folder for one call, and the time at which it was made as its file system tells; it goes when the call ends."""
+    folder = run / f".call-{uuid.uuid4().hex[:8]}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder, folder.stat().st_mtime
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave_as_it_was(plan: Plan) -> None:
+    """Take the plan back where its workers were killed before they could, and remove the folder of a run that is none."""
+    folder = plan.run.folder
+    try:
+        with hold_lock(folder / LOCK, LOCK_WAIT):
+            take_back(plan)
+            if plan.made_from is None and not any(path.name not in (LOCK, STOP) for path in folder.iterdir()):
+                shutil.rmtree(folder, ignore_errors=True)
+    except (ValueError, OSError):
+        pass  # somebody else trains the run already; or the file system fails, which is being told
+
+
+def _watch(trainer: Any, plan: Plan) -> BaseException | None:
+    """Run the trainer in a thread of its own; show progress, and turn Ctrl-C and SIGTERM into a request to save and stop."""
+    failure: list[BaseException] = []
+
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except BaseException as error:
+            failure.append(error)
+
+    segment, path = plan.segment, plan.run.folder / METRICS
+    thread = threading.Thread(target=fit, name="ray-train", daemon=True)
+    with Progress(f"train {plan.run.name}", segment.end_step, "steps") as progress, _stop_on_signal(plan.run.folder / STOP):
+        progress.skip(max(plan.run.steps_done, segment.start_step))
+        say("starting workers")
+        thread.start()
+        while thread.is_alive():
+            thread.join(POLL)
+            last = _last_line(path)
+            if last.get("train_loss") and last["step"] > progress.done:
+                progress.advance(last["step"] - progress.done, note=f"loss {last['train_loss']:.3f}")
+    return failure[0] if failure else None
+
+
+def _last_line(path: Path) -> dict[str, Any]:
+    """The newest record of a metrics file, without reading the whole of it every half second."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - (1 << 14)))
+            lines = file.read().split(b"\n")[:-1]
+        return json.loads(lines[-1]) if lines else {}
+    except (OSError, ValueError):  # not there yet, or a line longer than what was read
+        return {}
+
+
+@contextmanager
+def _stop_on_signal(stop_file: Path) -> Iterator[None]:
+    """While open, SIGINT and SIGTERM write the STOP file that the training loop looks for; a second one ends the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        stop_file.touch()
+        say("saving")
+        signal.signal(number, old[number])
+
+    old: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)

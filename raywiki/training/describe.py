@@ -1,0 +1,75 @@
+"""A plan in words and figures, for whoever decides whether to start it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from raywiki.training.order import n_windows
+from raywiki.training.plan import MOST_EPOCHS, TOKENS_PER_WEIGHT, Plan, segment_rate
+
+
+def plan_title(plan: Plan) -> str:
+    """What the segment is: its place in the run, its steps and tokens."""
+    segment, done = plan.segment, plan.run.steps_done
+    first = max(segment.start_step, done)
+    left = segment.end_step - first
+    goes_on = f", {first - segment.start_step:,} of its steps are done" if first > segment.start_step else ""
+    return (
+        f"plan {plan.run.name}, segment {plan.index + 1}: steps {first:,} to {segment.end_step:,}{goes_on}; "
+        f"{left:,} steps of {segment.total_batch_size:,} tokens are {left * segment.total_batch_size:,} tokens"
+    )
+
+
+def plan_rows(plan: Plan) -> list[dict[str, Any]]:
+    """For each part of the segment: training tokens, share of the segment, passes that this makes, and the part's role."""
+    segment = plan.segment
+    length = sum(part.quota for part in segment.parts)
+    sequences = segment.steps * segment.sequences_per_step
+    rows = []
+    for part in segment.parts:
+        passes = sequences * part.quota / length / n_windows(part.train_tokens, segment.seq_len)
+        role = "new" if not part.base else "replayed" if segment.replay is not None else "again"
+        share = f"{100 * part.quota / length:.3g} %"
+        rows.append({"part": part.name, "tokens": part.train_tokens, "share": share, "passes": passes, "role": role})
+    return rows
+
+
+def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None) -> list[str]:
+    """Model, learning rate, time and what the defaults came from, a line each."""
+    segment, config = plan.segment, plan.run.config
+    lines = [
+        f"{config.size}, recipe {config.recipe}: {config.model.n_params:,} weights on {workers} x {device}, in "
+        f"{'bfloat16 where the GPU has it, else float32' if device == 'cuda' else 'float32'}; "
+        f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
+        _rates(plan),
+    ]
+    seconds = (segment.end_step - max(segment.start_step, plan.run.steps_done)) * segment.total_batch_size / (tok_per_sec or 1)
+    if tok_per_sec:
+        lines.append(f"about {_duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
+    if segment.epochs is not None and plan.made_from != plan.run.segments:
+        lines.append(
+            f"{segment.epochs:g} passes over what is new: 1 to {MOST_EPOCHS} by default, as a weight can use "
+            f"{TOKENS_PER_WEIGHT} tokens (arXiv 2203.15556) and up to {MOST_EPOCHS} passes are nearly as good as new text "
+            "(arXiv 2305.16264); --epochs or --steps say else"
+        )
+    return [*lines, *plan.notes]
+
+
+def _rates(plan: Plan) -> str:
+    segment = plan.segment
+    first, last = (segment_rate(segment, step) for step in (segment.start_step, segment.end_step - 1))
+    return (
+        f"learning rate {first:.2g} in the first step, {segment.lr:.2g} after {segment.warmup_steps:,} steps of warm-up, "
+        f"{last:.2g} in the last ({segment.schedule})"
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as a person says them.
+
+    >>> _duration(40), _duration(4000), _duration(40_000)
+    ('40 s', '67 min', '11.1 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
