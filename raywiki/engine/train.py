@@ -23,7 +23,7 @@ from raywiki.summary import WIDTH, sentences, some_parts, table
 from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
-from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick
+from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.runs import METRICS, Run, check_same, read_run
 
 
@@ -74,6 +74,7 @@ class TrainSummary:
         return "\n".join([*lines, *sentences("warning", self.warnings), *sentences("note", self.notes)])
 
 
+@spelled_out
 def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[TrainOptions]) -> TrainSummary:
     """Train a run over the tokenized parts, or go on where it stands; nothing when it has seen them.
 
@@ -84,7 +85,7 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
     Args:
         corpus: folder of the corpus; on a cluster, one that all nodes see.
         run: name of the run, the folder `runs/<run>`.
-        options: see `raywiki.training.TrainOptions`; `raywiki train --help` lists them too.
+        options: see below; None, or what is not given, means the run's own value, else the default.
 
     Raises:
         FileNotFoundError: no corpus there.
