@@ -13,7 +13,7 @@ from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import extract
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
-from raywiki.summary import Summary, plural
+from raywiki.summary import Summary, as_html, plural
 from raywiki.training import TrainOptions
 from raywiki.training.options import spelled_out
 from raywiki.training.runs import read_run
@@ -31,6 +31,8 @@ class GrowSummary:
     tokenize: Summary
     train: TrainSummary
     seconds: float
+
+    _repr_html_ = as_html
 
     @property
     def committed(self) -> tuple[str, ...]:

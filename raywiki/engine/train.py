@@ -19,7 +19,7 @@ from typing import Any, Unpack
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
 from raywiki.engine.fit import Placement, Work, fit_segment, place, wait_for_run
 from raywiki.progress import Progress
-from raywiki.summary import WIDTH, sentences, some_parts, table
+from raywiki.summary import WIDTH, as_html, sentences, some_parts, table
 from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
@@ -46,6 +46,8 @@ class TrainSummary:
     seconds: float
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    _repr_html_ = as_html
 
     @property
     def exit_status(self) -> int:
