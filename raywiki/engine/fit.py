@@ -257,9 +257,10 @@ def _watch(trainer: Any, plan: Plan) -> BaseException | None:
     thread = threading.Thread(target=fit, name="ray-train", daemon=True)
     with Progress(f"train {plan.run.name}", segment.end_step, "steps") as progress, _stop_on_signal(plan.run.folder / STOP):
         progress.skip(max(plan.run.steps_done, segment.start_step))
-        say("starting workers")
         thread.start()
         while thread.is_alive():
+            if progress.done == progress.skipped:  # what is waited for is no measure of the speed
+                say("starting workers")
             thread.join(POLL)
             last = _last_line(path)
             if last.get("train_loss") and last["step"] > progress.done:

@@ -14,6 +14,7 @@ import textwrap
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Unpack
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
@@ -25,6 +26,8 @@ from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.runs import METRICS, Run, check_same, read_run
+
+RATES = 50  # the last steps whose speed tells how long a plan will take
 
 
 @dataclass(frozen=True)
@@ -142,8 +145,8 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
 
 def describe(plan: Plan, placement: Placement) -> str:
     """The plan as it is printed before a segment starts."""
-    last = next((line for line in reversed(read_metrics(plan.run.folder / METRICS)) if line.get("tok_per_sec")), {})
-    lines = plan_lines(plan, placement.workers, placement.device, last.get("tok_per_sec"))
+    rates = [line["tok_per_sec"] for line in read_metrics(plan.run.folder / METRICS) if line.get("tok_per_sec")]
+    lines = plan_lines(plan, placement.workers, placement.device, median(rates[-RATES:]) if rates else None)
     bullets = [line for text in lines for line in textwrap.wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ")]
     title = textwrap.wrap(plan_title(plan), WIDTH, subsequent_indent="  ")
     return "\n".join([*title, *("  " + line for line in table(plan_rows(plan))), *bullets])

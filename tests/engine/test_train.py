@@ -161,15 +161,19 @@ def test_changing_ones_mind(corpus, ray_session, capsys):
     with pytest.raises(ValueError, match=r"other tokens .* than those run r1 learned from .* --accept-new-tokens"):
         rw.train(corpus, "r1", steps=60)
     before = read_run(corpus / "runs" / "r1")
-    summary = rw.train(corpus, "r1", steps=5, accept_new_tokens=True, device="cpu", num_workers=1)
+    first, second = before.segments[0].part_names
+    summary = rw.train(corpus, "r1", steps=5, parts=[first], accept_new_tokens=True, device="cpu", num_workers=1)
     assert (summary.state, summary.step) == ("trained", 65)
     plan = capsys.readouterr().err
     assert "plan r1, segment 2: steps 60 to 65" in plan
-    assert "other tokens than before in" in plan
+    assert f"other tokens than before in {first}" in plan
     after = read_run(corpus / "runs" / "r1")
     assert after.segments[:1] == before.segments
-    assert all(part.base == 0 and part.digest != before.known[part.name].digest for part in after.segments[1].parts)
-    assert rw.train(corpus, "r1", steps=5).state == "unchanged"
+    [part], [rests] = after.segments[1].parts, after.segments[1].resting
+    assert (part.name, part.base, rests.name, rests.base > 0) == (first, 0, second, True)
+    assert part.digest != before.known[first].digest
+    assert set(summary.val_loss) == {first}  # the other one has other tokens than those it learned from
+    assert rw.train(corpus, "r1", steps=5, parts=[first]).state == "unchanged"
 
 
 def test_no_file_of_a_run_can_run_code(corpus, tmp_path, ray_session):
