@@ -121,10 +121,12 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
             placement = place(options.get("num_workers"), options.get("device"))
         print(describe(plan, placement), file=sys.stderr, flush=True)
         work = Work(plan, corpus.url_of(), _shards(corpus, plan, manifests), pick(options, PaceOptions))
-        result, told = fit_segment(work, placement)
-        warnings += [*result.notes, *told]
-        trained.append((plan, result))
-        opened, state = plan.run, "stopped" if result.status == "stopped" else "trained"
+        fitted = fit_segment(work, placement)
+        warnings += [*fitted.result.notes, *fitted.told]
+        trained.append((plan, fitted.result))
+        opened, state = plan.run, "stopped" if fitted.result.status == "stopped" else "trained"
+        if fitted.asked_to_stop and plan_segment(opened, parts, **pick(options, SegmentOptions)) is not None:
+            state = "stopped"  # between two segments
     return _summary(corpus, opened, state, trained, time.monotonic() - started, warnings)
 
 
