@@ -71,7 +71,8 @@ class TrainSummary:
             of = f" of {segment['planned_step']:,}" if segment["last_step"] < segment["planned_step"] else ""
             loss = "" if segment["train_loss"] is None else f", training loss {segment['train_loss']:.3f}"
             steps = f"steps {segment['first_step']:,} to {segment['last_step']:,}{of}"
-            lines.append(f"  {steps} on {segment['device']} in {segment['precision']}{loss}; validation loss by part")
+            losses = "; validation loss by part" if segment["after"] else ""
+            lines.append(f"  {steps} on {segment['device']} in {segment['precision']}{loss}{losses}")
             rows = [
                 {"part": part, "before": segment["before"].get(part), "after": loss} for part, loss in segment["after"].items()
             ]

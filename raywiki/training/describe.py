@@ -43,8 +43,8 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None)
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
     ]
-    seconds = (segment.end_step - max(segment.start_step, plan.run.steps_done)) * segment.total_batch_size / (tok_per_sec or 1)
-    if tok_per_sec:
+    left = segment.end_step - max(segment.start_step, plan.run.steps_done)
+    if tok_per_sec and (seconds := left * segment.total_batch_size / tok_per_sec) >= 1:
         lines.append(f"about {_duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
     if segment.epochs is not None and plan.made_from != plan.run.segments:
         lines.append(
