@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from raywiki.training.config import recipe_name
 from raywiki.training.order import n_windows
 from raywiki.training.plan import MOST_EPOCHS, TOKENS_PER_WEIGHT, Plan, segment_rate
 
@@ -38,7 +39,7 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None)
     """Model, learning rate, time and what the defaults came from, a line each."""
     segment, config = plan.segment, plan.run.config
     lines = [
-        f"{config.size}, recipe {config.recipe}: {config.model.n_params:,} weights on {workers} x {device}, in "
+        f"{config.size}, recipe {recipe_name(config.recipe)}: {config.model.n_params:,} weights on {workers} x {device}, in "
         f"{'bfloat16 where the GPU has it, else float32' if device == 'cuda' else 'float32'}; "
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
