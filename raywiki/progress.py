@@ -50,7 +50,7 @@ class Progress:
             title, figures = TextColumn("{task.description}"), TextColumn("{task.fields[figures]}")
             self.bar = Bar(title, BarColumn(BAR_WIDTH), figures, console=Console(stderr=True), transient=True)
             self.bar.start()
-            self.task = self.bar.add_task(_shorten(self.title), total=self.total or None, figures="")
+            self.task = self.bar.add_task(_shorten(self.title), total=self.total or None, figures="…")
         _open.append(self)
         return self
 
@@ -96,7 +96,7 @@ class Progress:
             minutes, seconds = divmod(int((self.total - self.done) / speed), 60)
             shown.append(f"{minutes}:{seconds:02d} left")
         shown += [self.note] if self.note else []
-        shown.append(f"{speed:,.{1 if speed >= 1 else 2}f} {self.unit.split(' of ')[0]}/s")
+        shown.append(f"{speed:,.{(speed < 100) + (speed < 1)}f} {self.unit.split(' of ')[0]}/s")
         return shown + [f"{value:,} {name}" for name, value in self.figures.items()]
 
 

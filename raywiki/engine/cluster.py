@@ -52,10 +52,7 @@ def _start_here() -> None:
     import ray
 
     # Every worker would warn about GPUs that a task did not ask for. Workers inherit the environment of this moment.
-    name = "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"
-    added = name not in os.environ
-    os.environ.setdefault(name, "0")
-    try:
+    with _environment(RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0"):
         # Up three seconds sooner than with a dashboard, which nobody asked for: one who wants it starts Ray and says where.
         # One line of Ray's own about every start says nothing that a user of raywiki can act on.
         ray.init(
@@ -65,9 +62,18 @@ def _start_here() -> None:
             logging_level=logging.ERROR,
             log_to_driver=False,
         )
+
+
+@contextmanager
+def _environment(**defaults: str) -> Iterator[None]:
+    """While open, these variables are set, those that the caller set himself as he did."""
+    added = [name for name in defaults if name not in os.environ]
+    os.environ.update({name: defaults[name] for name in added})
+    try:
+        yield
     finally:
-        if added:
-            del os.environ[name]
+        for name in added:
+            os.environ.pop(name, None)
 
 
 def _connect(address: str) -> None:
@@ -197,7 +203,8 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: flo
     # One bar for what the user asked, raywiki's, not one for each of Ray's operators. The context is the data set's own.
     dataset.context.enable_progress_bars = False
     dataset.context.print_on_execution_start = False
-    with only_errors("ray.data"):
+    # Ray Data would start a process more, which asks for statistics that only a dashboard has.
+    with only_errors("ray.data"), _environment(RAY_DATA_USAGE_DISABLED="1"):
         for row in dataset.iter_rows():
             result, error = pickle.loads(row["result"])
             if error is not None:

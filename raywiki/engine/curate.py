@@ -129,7 +129,7 @@ def _runs_cut_off(tables: Tables, settings: Mapping[str, Any], index: Mapping[st
     known = tables.corpus.runs_that_know(changed) if changed else {}
     return [
         f"run {run} learned from {some_parts(parts)}, whose decisions are made anew: once tokenized with another outcome, they "
-        "are not what it learned from, and it cannot go on with them as before"
+        "are not what it learned from, and it goes on only by `raywiki train --accept-new-tokens`"
         for run, parts in known.items()
     ]
 

@@ -19,7 +19,7 @@ import traceback
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from raywiki.training.publish import take_back
 from raywiki.training.runs import LOCK, METRICS, STOP, busy_sentence
 
 MAX_FAILURES = 3  # times that a segment is taken up again after a fault that may pass
+DAY = 86_400.0  # seconds
 POLL = 0.5  # seconds between two looks at the metrics
 PATIENCE = 60.0  # seconds to wait for another process on the same run: one whose driver was killed ends by itself
 LOCK_WAIT = 15.0  # seconds for which a worker waits for the run; the driver has waited before
@@ -62,6 +63,15 @@ class Placement:
     cpus: int
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What came back: the result, a sentence for each fault that was got over, and whether a signal asked to stop."""
+
+    result: SegmentResult
+    told: tuple[str, ...]
+    asked_to_stop: bool
+
+
 def place(num_workers: int | None, device: str | None) -> Placement:
     """Workers that the cluster can hold: one for each GPU, or one where there is none, unless the caller says else.
 
@@ -76,26 +86,34 @@ def place(num_workers: int | None, device: str | None) -> Placement:
     return Placement(workers, "cuda" if use_gpu else "cpu", worker_cpus(workers, int(use_gpu)))
 
 
-def fit_segment(work: Work, placement: Placement) -> tuple[SegmentResult, list[str]]:
-    """Train a segment to its end, or until it is stopped; its result, and a sentence for each fault that was got over.
+def fit_segment(work: Work, placement: Placement) -> Fitted:
+    """Train a segment to its end, or until it is stopped.
 
     Raises:
         ValueError: a user's mistake, by the sentence of the worker that found it.
         OSError, RuntimeError: what did not pass, by the sentence of the worker that it happened to.
     """
-    told: list[str] = []
-    for attempt in range(MAX_FAILURES + 1):
+    try:
         with _call_folder(work.plan.run.folder) as (folder, since):
-            failure = _fit(Work(work.plan, work.corpus, work.shards, work.pace, str(folder), since), placement)
-            if failure is None:
-                return _read_result(folder), told
-            error, passes = what_failed(_read_errors(folder), failure, placement.workers)
-        if not passes or attempt == MAX_FAILURES:
-            _leave_as_it_was(work.plan)
+            return _fit_until_it_passes(replace(work, folder=str(folder), since=since), placement)
+    except Exception:
+        _leave_as_it_was(work.plan)
+        raise
+
+
+def _fit_until_it_passes(work: Work, placement: Placement) -> Fitted:
+    told: list[str] = []
+    while True:
+        attempt = replace(work, folder=f"{work.folder}/{len(told)}")
+        Path(attempt.folder).mkdir()
+        failure, asked = _fit(attempt, placement)
+        if failure is None:
+            return Fitted(_read_result(Path(attempt.folder)), tuple(told), asked)
+        error, passes = what_failed(_read_errors(Path(attempt.folder)), failure, placement.workers)
+        if not passes or len(told) == MAX_FAILURES:
             raise error
-        told.append(f"{error}: went on from the last checkpoint, time {attempt + 1} of {MAX_FAILURES} at most")
+        told.append(f"{error}: went on from the last checkpoint, time {len(told) + 1} of {MAX_FAILURES} at most")
         print(f"raywiki: {told[-1]}", file=sys.stderr, flush=True)
-    raise AssertionError("unreachable")
 
 
 def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: int) -> tuple[BaseException, bool]:
@@ -105,10 +123,10 @@ def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: i
     collective is their consequence. Without any file a worker died, or could not write.
     """
     kinds = {"ValueError": 0, "OSError": 1}
-    if not errors:
-        died = " and ".join(f"worker {rank}" for rank in getattr(failure, "worker_failures", {}))
-        what = f"{died} died" if died else "Ray Train failed"
-        return RuntimeError(f"{what} ({' '.join(str(failure).split())[:200]})"), True
+    silent = set(getattr(failure, "worker_failures", {})) - {each["rank"] for each in errors}
+    if not errors or (silent and all(each["kind"] not in kinds for each in errors)):
+        died = " and ".join(f"worker {rank}" for rank in sorted(silent))
+        return RuntimeError(f"{died} died" if died else f"Ray Train failed ({' '.join(str(failure).split())[:200]})"), True
     first = min(errors, key=lambda each: (kinds.get(each["kind"], 2), each["time"]))
     where = f" (worker {first['rank']})" if workers > 1 else ""
     if first["kind"] == "ValueError":
@@ -148,8 +166,8 @@ def cache_folder() -> Path:
     return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
 
 
-def _fit(work: Work, placement: Placement) -> BaseException | None:
-    """Run a worker group once; what it failed with."""
+def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
+    """Run a worker group once; what it failed with, and whether a signal asked to stop."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -225,8 +243,12 @@ def _call_folder(run: Path) -> Iterator[tuple[Path, float]]:
     """A folder for one call, and the time at which it was made as its file system tells; it goes when the call ends."""
     folder = run / f".call-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
+    since = folder.stat().st_mtime
+    for left in run.glob(".call-*"):  # by drivers that were killed long ago
+        if left.stat().st_mtime < since - DAY:
+            shutil.rmtree(left, ignore_errors=True)
     try:
-        yield folder, folder.stat().st_mtime
+        yield folder, since
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -243,7 +265,7 @@ def _leave_as_it_was(plan: Plan) -> None:
         pass  # somebody else trains the run already; or the file system fails, which is being told
 
 
-def _watch(trainer: Any, plan: Plan) -> BaseException | None:
+def _watch(trainer: Any, plan: Plan) -> tuple[BaseException | None, bool]:
     """Run the trainer in a thread of its own; show progress, and turn Ctrl-C and SIGTERM into a request to save and stop."""
     failure: list[BaseException] = []
 
@@ -255,16 +277,20 @@ def _watch(trainer: Any, plan: Plan) -> BaseException | None:
 
     segment, path = plan.segment, plan.run.folder / METRICS
     thread = threading.Thread(target=fit, name="ray-train", daemon=True)
-    with Progress(f"train {plan.run.name}", segment.end_step, "steps") as progress, _stop_on_signal(plan.run.folder / STOP):
+    with (
+        Progress(f"train {plan.run.name}", segment.end_step, "steps") as progress,
+        _stop_on_signal(plan.run.folder / STOP) as asked,
+    ):
         progress.skip(max(plan.run.steps_done, segment.start_step))
-        say("starting workers")
         thread.start()
         while thread.is_alive():
+            if progress.done == progress.skipped:  # what is waited for is no measure of the speed
+                say("starting workers")
             thread.join(POLL)
             last = _last_line(path)
             if last.get("train_loss") and last["step"] > progress.done:
                 progress.advance(last["step"] - progress.done, note=f"loss {last['train_loss']:.3f}")
-    return failure[0] if failure else None
+    return failure[0] if failure else None, asked.is_set()
 
 
 def _last_line(path: Path) -> dict[str, Any]:
@@ -279,20 +305,22 @@ def _last_line(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _stop_on_signal(stop_file: Path) -> Iterator[None]:
+def _stop_on_signal(stop_file: Path) -> Iterator[threading.Event]:
     """While open, SIGINT and SIGTERM write the STOP file that the training loop looks for; a second one ends the process."""
+    asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield asked
         return
 
     def stop(number: int, frame: object) -> None:
+        asked.set()
         stop_file.touch()
         say("saving")
         signal.signal(number, old[number])
 
     old: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield asked
     finally:
         for number, handler in old.items():
             signal.signal(number, handler)

@@ -13,8 +13,9 @@ from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import extract
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
-from raywiki.summary import Summary, plural
+from raywiki.summary import Summary, as_html, plural
 from raywiki.training import TrainOptions
+from raywiki.training.options import spelled_out
 from raywiki.training.runs import read_run
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class GrowSummary:
     tokenize: Summary
     train: TrainSummary
     seconds: float
+
+    _repr_html_ = as_html
 
     @property
     def committed(self) -> tuple[str, ...]:
@@ -57,6 +60,7 @@ class GrowSummary:
         return "\n".join(lines)
 
 
+@spelled_out
 def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], run: str, *,
     language: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
@@ -76,7 +80,7 @@ def grow(
         min_chars, min_words, rules, fraction, threshold: see `curate`.
         val_fraction: see `tokenize`.
         overwrite: redo parts that are committed with other settings, in all tables.
-        options: all of `train`. `encoding` is what to tokenize with too: a name, or a file as `tokenize` takes it.
+        options: those of `train`. `encoding` is what to tokenize with too: a name, or a file as `tokenize` takes it.
 
     Raises:
         FileNotFoundError, ValueError, OSError: as the four verbs do; what was committed before stays.

@@ -14,17 +14,20 @@ import textwrap
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Unpack
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
 from raywiki.engine.fit import Placement, Work, fit_segment, place, wait_for_run
 from raywiki.progress import Progress
-from raywiki.summary import WIDTH, sentences, some_parts, table
+from raywiki.summary import WIDTH, as_html, sentences, some_parts, table
 from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
-from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick
+from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.runs import METRICS, Run, check_same, read_run
+
+RATES = 50  # the last steps whose speed tells how long a plan will take
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class TrainSummary:
     seconds: float
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    _repr_html_ = as_html
 
     @property
     def exit_status(self) -> int:
@@ -74,6 +79,7 @@ class TrainSummary:
         return "\n".join([*lines, *sentences("warning", self.warnings), *sentences("note", self.notes)])
 
 
+@spelled_out
 def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[TrainOptions]) -> TrainSummary:
     """Train a run over the tokenized parts, or go on where it stands; nothing when it has seen them.
 
@@ -84,7 +90,7 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
     Args:
         corpus: folder of the corpus; on a cluster, one that all nodes see.
         run: name of the run, the folder `runs/<run>`.
-        options: see `raywiki.training.TrainOptions`; `raywiki train --help` lists them too.
+        options: see below; None, or what is not given, means the run's own value, else the default.
 
     Raises:
         FileNotFoundError: no corpus there.
@@ -115,10 +121,12 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
             placement = place(options.get("num_workers"), options.get("device"))
         print(describe(plan, placement), file=sys.stderr, flush=True)
         work = Work(plan, corpus.url_of(), _shards(corpus, plan, manifests), pick(options, PaceOptions))
-        result, told = fit_segment(work, placement)
-        warnings += [*result.notes, *told]
-        trained.append((plan, result))
-        opened, state = plan.run, "stopped" if result.status == "stopped" else "trained"
+        fitted = fit_segment(work, placement)
+        warnings += [*fitted.result.notes, *fitted.told]
+        trained.append((plan, fitted.result))
+        opened, state = plan.run, "stopped" if fitted.result.status == "stopped" else "trained"
+        if fitted.asked_to_stop and plan_segment(opened, parts, **pick(options, SegmentOptions)) is not None:
+            state = "stopped"  # between two segments
     return _summary(corpus, opened, state, trained, time.monotonic() - started, warnings)
 
 
@@ -139,8 +147,8 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
 
 def describe(plan: Plan, placement: Placement) -> str:
     """The plan as it is printed before a segment starts."""
-    last = next((line for line in reversed(read_metrics(plan.run.folder / METRICS)) if line.get("tok_per_sec")), {})
-    lines = plan_lines(plan, placement.workers, placement.device, last.get("tok_per_sec"))
+    rates = [line["tok_per_sec"] for line in read_metrics(plan.run.folder / METRICS) if line.get("tok_per_sec")]
+    lines = plan_lines(plan, placement.workers, placement.device, median(rates[-RATES:]) if rates else None)
     bullets = [line for text in lines for line in textwrap.wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ")]
     title = textwrap.wrap(plan_title(plan), WIDTH, subsequent_indent="  ")
     return "\n".join([*title, *("  " + line for line in table(plan_rows(plan))), *bullets])

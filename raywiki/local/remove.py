@@ -125,7 +125,7 @@ class RemoveSummary:
         said = [f"run {run} learned from {some_parts(parts, 9)}: it keeps what it learned" for run, parts in self.runs.items()]
         if self.redo:
             said.append(
-                f"{some_parts(self.redo)} came later and were compared with what is gone: `raywiki curate {self.corpus}` "
+                f"what came later was compared with what is gone ({some_parts(self.redo)}): `raywiki curate {self.corpus}` "
                 "decides them anew, and `raywiki tokenize` their tokens"
             )
         return "\n".join([*lines, *sentences("note", said)])

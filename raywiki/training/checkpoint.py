@@ -93,9 +93,9 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
     return None
 
 
-def latest_step(folder: Path) -> int:
-    """Steps done according to the run's newest checkpoint; 0 when there is none."""
-    found = find_checkpoint(folder)
+def latest_step(folder: Path, verify: bool = False) -> int:
+    """Steps done according to the run's newest checkpoint; 0 when there is none. See `find_checkpoint`."""
+    found = find_checkpoint(folder, verify)
     return found.step if found else 0
 
 

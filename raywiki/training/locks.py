@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,11 +15,11 @@ _PAUSE = 0.1
 
 
 @contextmanager
-def hold_lock(path: Path, wait: float | None = None, busy: str = "") -> Iterator[None]:
-    """Hold the lock while the block runs.
+def hold_lock(path: Path, wait: float | None = None, busy: str = "") -> Iterator[str]:
+    """Hold the lock while the block runs; "", or a sentence where there are no locks.
 
     Where the file system knows no locks, a lease stands in: a file that is there while the lock is held, and that names
-    the process. That of a process which was killed on another machine must be removed by hand, so a warning says so.
+    the process. That of a process which was killed on another machine must be removed by hand.
 
     Args:
         path: lock file; made when missing, with its folder, and left there.
@@ -28,31 +27,32 @@ def hold_lock(path: Path, wait: float | None = None, busy: str = "") -> Iterator
         busy: the sentence of the ValueError raised after that; who holds the lock is added where it is known.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = _acquire(path, -1 if wait is None else wait, busy)
+    timeout = -1 if wait is None else wait
     try:
-        yield
+        lock, remark = _acquire(path, timeout)
+    except Timeout:
+        holder = lock_holder(path)
+        raise ValueError(f"{busy} (it is {holder})" if holder else busy) from None
+    try:
+        yield remark
     finally:
         lock.release()
 
 
-def _acquire(path: Path, wait: float, busy: str) -> BaseFileLock:
+def _acquire(path: Path, timeout: float) -> tuple[BaseFileLock, str]:
+    lock: BaseFileLock = FileLock(path, thread_local=False)
     try:
-        lock: BaseFileLock = FileLock(path, thread_local=False)
-        try:
-            lock.acquire(timeout=wait, poll_interval=_PAUSE)
-            with suppress(OSError):  # for whoever finds it held
-                path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}\n")
-        except Timeout:
-            raise
-        except (NotImplementedError, OSError) as error:
-            lease = path.with_name(path.name + ".lease")
-            warnings.warn(f"{path} cannot be locked here ({error}): {lease} stands in for a lock", stacklevel=4)
-            lock = SoftFileLock(lease, thread_local=False)
-            lock.acquire(timeout=wait, poll_interval=_PAUSE)
+        lock.acquire(timeout=timeout, poll_interval=_PAUSE)
     except Timeout:
-        holder = lock_holder(path)
-        raise ValueError(f"{busy} (it is {holder})" if holder else busy) from None
-    return lock
+        raise
+    except (NotImplementedError, OSError) as error:
+        lease = path.with_name(path.name + ".lease")
+        lock = SoftFileLock(lease, thread_local=False)
+        lock.acquire(timeout=timeout, poll_interval=_PAUSE)
+        return lock, f"{path} cannot be locked here ({error}): {lease} stands in for a lock, and must be removed after a crash"
+    with suppress(OSError):  # for whoever finds it held
+        path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}\n")
+    return lock, ""
 
 
 def lock_holder(path: Path) -> str:

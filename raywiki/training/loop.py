@@ -92,8 +92,9 @@ def train_segment(
         started=started,
     )
     with ExitStack() as stack:
-        _lock_run(plan, workers, stack, patience)
+        lease = _lock_run(plan, workers, stack, patience)
         training = start(plan, caches, workers, compile)
+        training.notes += (lease,) if lease else ()
         workers.first(lambda: stack.enter_context(published(plan)))
         is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
         last, checkpoint, stopped = _begin(training, pace), None, False
@@ -142,9 +143,11 @@ def _check_caches(plan: Plan, caches: Mapping[str, TokenCache]) -> None:
     check_caches({name: caches[name] for name in expected}, expected, plan.run.config.vocab_size)
 
 
-def _lock_run(plan: Plan, workers: Workers, stack: ExitStack, patience: float) -> None:
-    """Let no other process train this run until the stack is closed."""
-    workers.first(lambda: stack.enter_context(hold_lock(plan.run.folder / LOCK, patience, busy_sentence(plan.run.folder))))
+def _lock_run(plan: Plan, workers: Workers, stack: ExitStack, patience: float) -> str:
+    """Let no other process train this run until the stack is closed; a sentence where that is less than sure."""
+    return workers.first(
+        lambda: stack.enter_context(hold_lock(plan.run.folder / LOCK, patience, busy_sentence(plan.run.folder)))
+    )
 
 
 def _record(

@@ -6,12 +6,15 @@ No torch, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypedDict, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypedDict, TypeVar, get_type_hints
 
 from raywiki.training.config import RECIPES, SIZES, find_recipe, find_size
 from raywiki.training.schedule import SCHEDULES, check_schedule
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 DEVICES = ("cpu", "cuda")
 UNFINISHED = {
@@ -67,6 +70,18 @@ def option_help(options: type) -> dict[str, tuple[Any, str]]:
     """Type and help text of each option of one of the classes above."""
     hints = get_type_hints(options, include_extras=True)
     return {name: (hint.__origin__, hint.__metadata__[0]) for name, hint in hints.items()}
+
+
+def spelled_out(function: F) -> F:
+    """The function with the options of training, instead of `**options`, in its signature and its documentation."""
+    signature, options = inspect.signature(function), option_help(TrainOptions)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    added = [inspect.Parameter(name, keyword, default=None, annotation=kind) for name, (kind, _) in options.items()]
+    function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    listed = "\n".join(f"        {name}: {text}" for name, (_, text) in options.items())
+    function.__doc__ = f"{(function.__doc__ or '').rstrip()}\n\n    Options:\n{listed}\n"
+    return function
 
 
 def pick(options: Mapping[str, Any], names: type) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from raywiki.training.checkpoint import latest_step
 from raywiki.training.config import find_size
 from raywiki.training.options import SegmentOptions, check_options
 from raywiki.training.order import PartTokens, Segment, closing_counters, n_windows
-from raywiki.training.runs import Run, RunConfig
+from raywiki.training.runs import CHECKPOINTS, Run, RunConfig
 from raywiki.training.schedule import learning_rate
 
 SMALLEST_ROUND, LONGEST_ROUND = 1 << 10, 1 << 16  # slots
@@ -88,7 +89,7 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     asked = {name: value for name, value in options.items() if value is not None}
     parts = sorted(parts, key=lambda part: part.name)
     _check_parts(run, parts, bool(asked.get("accept_new_tokens")))
-    on_disk, done = run.segments or None, run.steps_done
+    on_disk, done = run.segments or None, latest_step(run.folder / CHECKPOINTS, verify=True)
     for index, segment in enumerate(run.segments):
         if done < segment.end_step and (index < len(run.segments) - 1 or _goes_on(run, segment, parts, asked, done)):
             return Plan(run, index, on_disk, _why_first(segment, parts, done))

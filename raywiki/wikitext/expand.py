@@ -54,7 +54,11 @@ def expand(text: str, page: Page) -> str:
         if not found or len(text) > limit or not holds(text, "{{"):
             break
     if holds(text, "{{") or holds(text, "}}"):
-        text = _UNCLOSED.sub("", _UNCLOSED_BLOCK.sub("", text))
+        text = _UNCLOSED_BLOCK.sub("", text)
+        for _ in range(4):  # what goes may bring two single braces together
+            text, found = _UNCLOSED.subn("", text)
+            if not found:
+                break
     return text.replace("\x05", "=")
 
 

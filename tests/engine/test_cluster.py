@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
@@ -150,6 +151,20 @@ def test_an_autoscaler_may_add_the_node(ray_session, monkeypatch, capsys):
 
 def test_fixed_nodes_are_not_autoscaled(ray_session):
     assert not cluster._is_autoscaling()
+
+
+@pytest.mark.parametrize(
+    ("version", "types", "expected"),
+    [(b"0", ["node_28b5"], False), (b"0", ["ray.head.default"], True), (b"1", [], True), (None, None, False)],
+)
+def test_an_autoscaler_is_known_by_what_it_reports(version, types, expected, monkeypatch):
+    """The reports are those that Ray 2.60 gives on fixed nodes and on its fake autoscaling provider."""
+    from ray.experimental import internal_kv
+
+    report = None if types is None else json.dumps({"autoscaler_report": {"active_nodes": dict.fromkeys(types, 1)}}).encode()
+    values = {b"__autoscaler_v2_enabled": version, b"__autoscaling_status": report}
+    monkeypatch.setattr(internal_kv, "_internal_kv_get", lambda key, namespace=None: values[key])
+    assert cluster._is_autoscaling() == expected
 
 
 class Traced:

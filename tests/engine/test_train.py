@@ -152,6 +152,30 @@ class Malicious:
         return (os.mkdir, (self.folder,))
 
 
+def test_changing_ones_mind(corpus, ray_session, capsys):
+    """Other decisions cut a run off; it says so before, and goes on when its owner says so."""
+    rw.curate(corpus, min_chars=400, overwrite=True)
+    assert "run r1 learned from parts" in (warned := capsys.readouterr().err), warned
+    assert "--accept-new-tokens" in warned
+    rw.tokenize(corpus)
+    with pytest.raises(ValueError, match=r"other tokens .* than those run r1 learned from .* --accept-new-tokens"):
+        rw.train(corpus, "r1", steps=60)
+    before = read_run(corpus / "runs" / "r1")
+    first, second = before.segments[0].part_names
+    summary = rw.train(corpus, "r1", steps=5, parts=[first], accept_new_tokens=True, device="cpu", num_workers=1)
+    assert (summary.state, summary.step) == ("trained", 65)
+    plan = capsys.readouterr().err
+    assert "plan r1, segment 2: steps 60 to 65" in plan
+    assert f"other tokens than before in {first}" in plan
+    after = read_run(corpus / "runs" / "r1")
+    assert after.segments[:1] == before.segments
+    [part], [rests] = after.segments[1].parts, after.segments[1].resting
+    assert (part.name, part.base, rests.name, rests.base > 0) == (first, 0, second, True)
+    assert part.digest != before.known[first].digest
+    assert set(summary.val_loss) == {first}  # the other one has other tokens than those it learned from
+    assert rw.train(corpus, "r1", steps=5, parts=[first]).state == "unchanged"
+
+
 def test_no_file_of_a_run_can_run_code(corpus, tmp_path, ray_session):
     import hashlib
     import pickle
