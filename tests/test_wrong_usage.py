@@ -1,4 +1,4 @@
-"""Wrong usage: what is typed, what is said in one sentence, the exit status; and nothing was changed, and no Ray was started."""
+"""Wrong usage: what is typed, what is said in one sentence, the exit status; nothing is changed, and no Ray is started."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SENTENCES = [
     ("tokenize {corpus} --val-fraction 0.3", ["val_fraction=0.2, not val_fraction=0.3", "--overwrite"]),
     ("tokenize {corpus} --encoding {no}.json", ["no vocabulary file", "no.json", "raywiki tokenizer train"]),
     ("tokenize {corpus} --encoding gpt9", ["unknown encoding 'gpt9'", "gpt2"]),
-    ("tokenize {corpus} --encoding gpt2", ["the vocabulary of 'gpt2' cannot be had here", "TIKTOKEN_CACHE_DIR", "train CORPUS"]),
+    ("tokenize {corpus} --encoding gpt2", ["the vocabulary of 'gpt2' cannot be had here", "TIKTOKEN_CACHE_DIR"]),
     ("tokenize {corpus} --encoding {renamed}", ["is not the vocabulary that", "'small'", "--overwrite"]),
     ("tokenize {corpus} --encoding {listed}", ["'list' is no tokenizer.json"]),
     ("tokenizer train {no} --to {new}.json", ["no corpus at"]),
@@ -141,27 +141,27 @@ USAGES = [
     ("nonsense", "No such command 'nonsense'"),
     ("extract", "Missing argument 'CORPUS'"),
     ("extract {corpus}", "Missing argument 'DUMP...'"),
-    ("curate {corpus} --min-chars many", "'many' is not a valid integer"),
+    ("curate {corpus} --min-chars many", "Invalid value for '--min-chars'"),
     ("curate {corpus} --ruless stub", "No such option: --ruless"),
     ("tokenize {corpus} {small}", "unexpected extra argument"),
-    ("tokenize {corpus} --val-fraction half", "'half' is not a valid float"),
+    ("tokenize {corpus} --val-fraction half", "Invalid value for '--val-fraction'"),
     ("tokenizer train {corpus}", "Missing option '--to'"),
     ("tokenizer", "Usage: raywiki tokenizer"),
     ("train {corpus}", "Missing option '--run'"),
-    ("train {corpus} --run r1 --steps many", "'many' is not a valid integer"),
-    ("train {corpus} --run r1 --steps 1.5", "'1.5' is not a valid integer"),
+    ("train {corpus} --run r1 --steps many", "Invalid value for '--steps'"),
+    ("train {corpus} --run r1 --steps 1.5", "Invalid value for '--steps'"),
     ("grow {corpus} --run r1", "Missing argument 'DUMP...'"),
     ("sample {corpus}", "Missing option '--run'"),
     ("remove {corpus}", "Missing argument 'PART...'"),
-    ("inspect rejects {corpus} -n few", "'few' is not a valid integer"),
-    ("gc {corpus} --min-age old", "'old' is not a valid float"),
+    ("inspect rejects {corpus} -n few", "Invalid value for '-n'"),
+    ("gc {corpus} --min-age old", "Invalid value for '--min-age'"),
 ]
 
 
 @pytest.fixture(scope="module")
 def places(little) -> dict[str, str]:
     """The names in braces: places that are there, and places that are not."""
-    first, second, third = sorted((little / "dumps").glob("*.bz2"))
+    first, _, third = sorted((little / "dumps").glob("*.bz2"))
     home = little / "wrong"
     for folder in ("hollow", "a", "b", "dumps"):
         (home / folder).mkdir(parents=True)
@@ -173,8 +173,9 @@ def places(little) -> dict[str, str]:
     (home / "list.json").write_text("[1, 2]")
     (home / "b" / first.name).write_bytes(third.read_bytes())
     fsspec.filesystem("memory").pipe("/there/file", b"")
-    names = {"hollow": "hollow", "file": "file", "text": "text.xml.bz2", "empty": "empty.xml", "renamed": "a/small.json"}
-    names |= {"second": "second.json", "listed": "list.json", "other": f"b/{first.name}", "dumps": "dumps", "no": "no", "new": "new"}
+    names = {name: name for name in ("hollow", "file", "dumps", "no", "new")}
+    names |= {"text": "text.xml.bz2", "empty": "empty.xml", "renamed": "a/small.json"}
+    names |= {"second": "second.json", "listed": "list.json", "other": f"b/{first.name}"}
     there = {"corpus": little / "corpus", "small": little / "small.json", "dump1": first, "dump3": third}
     return {name: str(path) for name, path in {**there, **{name: home / path for name, path in names.items()}}.items()}
 
@@ -185,6 +186,7 @@ def offline(monkeypatch, tmp_path) -> None:
     import tiktoken
 
     without_ray(monkeypatch, tmp_path / "cache")
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(tiktoken.registry, "ENCODINGS", {})
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
     for name in ("HTTPS_PROXY", "https_proxy"):
@@ -220,8 +222,7 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(line, fragments, places, 
 
 
 @pytest.mark.parametrize(("line", "fragment"), USAGES, ids=[line for line, _ in USAGES])
-def test_a_command_line_that_is_none_is_status_2_and_changes_nothing(line, fragment, places, little, offline, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_wrong_words_are_status_2_and_change_nothing(line, fragment, places, little, offline, capsys):
     before = everything(little)
     assert typed(line, places) == 2
     printed = capsys.readouterr()

@@ -36,7 +36,7 @@ def run_here(function: Any, items: Sequence[Any], num_cpus: float = 1) -> Iterat
         yield i, function(item)
 
 
-def fit_here(work: fit.Work, placement: fit.Placement) -> Exception | None:
+def fit_here(work: fit.Work, placement: fit.Placement) -> tuple[Exception | None, bool]:
     """What `engine.fit._fit` does, with one worker on the CPU."""
     from raywiki.training import train_segment
 
@@ -47,7 +47,7 @@ def fit_here(work: fit.Work, placement: fit.Placement) -> Exception | None:
         }
         result = train_segment(work.plan, caches, device="cpu", since=work.since, **work.pace)
         put(f"{work.folder}/{fit.RESULT}", json.dumps(asdict(result), default=str))
-        return None
+        return None, False
     except Exception as error:
         put(f"{work.folder}/{fit.ERROR.format(rank=0)}", json.dumps(fit._error_record(0, error)))
-        return error
+        return error, False
