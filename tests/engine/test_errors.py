@@ -96,9 +96,7 @@ def raywiki(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_a_process_says_one_line_and_has_exit_status_1(tmp_path):
     done = raywiki("curate", tmp_path / "none")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        f"raywiki: no corpus at {tmp_path}/none: make one with `raywiki extract {tmp_path}/none DUMP…`\n"
-    )
+    assert done.stderr == (f"raywiki: no corpus at {tmp_path}/none: make one with `raywiki extract {tmp_path}/none DUMP…`\n")
 
 
 def test_the_traceback_is_there_when_asked_for(tmp_path):
