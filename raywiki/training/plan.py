@@ -137,7 +137,7 @@ def quotas(weights: Sequence[float]) -> list[int]:
     a hundredth of a percent makes it 65,536, the longest.
 
     >>> quotas([500, 1500]), quotas([1, 0, 100_000])
-    ([1, 3], [1, 0, 65536])
+    ([1, 3], [1, 0, 65535])
     """
     total, length = sum(weights), SMALLEST_ROUND
     smallest = min(weight for weight in weights if weight) / total
