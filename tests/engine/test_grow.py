@@ -13,7 +13,7 @@ import raywiki as rw
 from raywiki.tokens import splits
 from raywiki.training.config import SIZES
 
-TRAIN = dict(size="nano", seq_len=64, batch_size=4, total_batch_size=256, device="cpu", num_workers=1, steps=5, eval_every=5)
+TRAIN = dict(size="nano", seq_len=16, batch_size=8, total_batch_size=128, device="cpu", num_workers=1, steps=5, eval_every=5)
 VAL_FRACTION = 0.2  # of some thirty articles a part
 
 
