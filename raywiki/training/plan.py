@@ -7,7 +7,7 @@ nothing. `publish.published` writes a plan when its training begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -101,6 +101,16 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     segment = draft.segment(steps)
     notes = _notes(run, kept, segment)
     return Plan(replace(run, segments=(*kept, segment)), len(kept), on_disk, notes)
+
+
+def require_parts(plan: Plan, there: Container[str]) -> None:
+    """Raise ValueError when a part that the segment reads is not among those whose tokens are there."""
+    for part in plan.segment.parts:
+        if part.quota and part.name not in there:
+            raise ValueError(
+                f"run {plan.run.name} shall learn from part {part.name}, which has no tokens now: make them again, or end "
+                "this segment where it stands and name the parts that are left (--unfinished cut --parts …)"
+            )
 
 
 def segment_rate(segment: Segment, step: int) -> float:
