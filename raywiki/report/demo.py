@@ -108,10 +108,9 @@ def _losses(corpus: Path) -> list[dict[str, Any]]:
     evaluated = [record for record in read_metrics(corpus / "runs" / RUN / "metrics.jsonl") if record.get("val_loss")]
     parts = evaluated[-1]["val_loss"]
     met = next(record for record in evaluated if record["val_loss"].keys() == parts.keys())
-    return [
-        {"part": part, "before": met["val_loss"][part], "after": after, "change": after - met["val_loss"][part]}
-        for part, after in parts.items()
-    ]
+    before = met["val_loss"]
+    change = {part: None if None in (after, before[part]) else after - before[part] for part, after in parts.items()}
+    return [{"part": part, "before": before[part], "after": parts[part], "change": change[part]} for part in parts]
 
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:
