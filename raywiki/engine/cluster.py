@@ -52,7 +52,7 @@ def _start_here() -> None:
     import ray
 
     # Every worker would warn about GPUs that a task did not ask for. Workers inherit the environment of this moment.
-    with _environment(RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0"):
+    with environment(RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0"):
         # Up three seconds sooner than with a dashboard, which nobody asked for: one who wants it starts Ray and says where.
         # One line of Ray's own about every start says nothing that a user of raywiki can act on.
         ray.init(
@@ -65,7 +65,7 @@ def _start_here() -> None:
 
 
 @contextmanager
-def _environment(**defaults: str) -> Iterator[None]:
+def environment(**defaults: str) -> Iterator[None]:
     """While open, these variables are set, those that the caller set himself as he did."""
     added = [name for name in defaults if name not in os.environ]
     os.environ.update({name: defaults[name] for name in added})
@@ -204,7 +204,7 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: flo
     dataset.context.enable_progress_bars = False
     dataset.context.print_on_execution_start = False
     # Ray Data would start a process more, which asks for statistics that only a dashboard has.
-    with only_errors("ray.data"), _environment(RAY_DATA_USAGE_DISABLED="1"):
+    with only_errors("ray.data"), environment(RAY_DATA_USAGE_DISABLED="1"):
         for row in dataset.iter_rows():
             result, error = pickle.loads(row["result"])
             if error is not None:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from raywiki.corpus import Corpus
-from raywiki.engine.cluster import nodes, only_errors, worker_cpus
+from raywiki.engine.cluster import environment, nodes, only_errors, worker_cpus
 from raywiki.files import put
 from raywiki.progress import Progress, say
 from raywiki.training import Plan, SegmentResult, open_cache
@@ -184,7 +184,8 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
             failure_config=FailureConfig(max_failures=0),
         ),
     )
-    with only_errors("ray.train"):
+    # Else Ray would put a print of its own in the place of Python's, for good.
+    with only_errors("ray.train"), environment(RAY_TQDM_PATCH_PRINT="0"):
         return _watch(trainer, work.plan)
 
 

@@ -22,7 +22,7 @@ def quick(monkeypatch, tmp_path) -> None:
     monkeypatch.setattr(write, "PARTS", ("builtins io json", "_pyio http", "argparse unittest"))
     monkeypatch.setitem(config.SIZES, "nano", TINY)
     monkeypatch.setattr(demo, "MODEL", {**demo.MODEL, "seq_len": 32, "total_batch_size": 128, "batch_size": 4})
-    for name, value in {"VOCAB_SIZE": 400, "STEPS_FIRST": 4, "STEPS_GROWN": 3}.items():
+    for name, value in {"VOCAB_SIZE": 400, "STEPS_FIRST": 4, "STEPS_GROWN": 3, "VAL_FRACTION": 0.3}.items():
         monkeypatch.setattr(demo, name, value)
 
 
