@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 os.environ.update(TOKEN)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else Ray Data starts a process for each driver, only to count it
 os.environ.pop("RAY_ADDRESS", None)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background deaf to Ctrl-C
 # `raywiki`, `ray` and `python` in what tests run as a user would are those of this environment.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
