@@ -36,8 +36,9 @@ def tokenize(
 
     Args:
         corpus: folder or URL of the corpus.
-        encoding: tiktoken's name of an encoding, a `tokenizer.json` (path or URL), or the name of an encoding that the corpus
-            has already. None: the corpus's own when it has one, else "gpt2".
+        encoding: the name of an encoding that the corpus has already, tiktoken's name of one, or the path or URL of a
+            vocabulary file (a `tokenizer.json`, or a rank file of tiktoken's, see `raywiki.tokens.ranks`), whose stem is the
+            name. None: the corpus's own when it has one, else "gpt2".
         val_fraction: share of pages for validation, chosen for ever by a hash of the page id; 0.005 when None.
         overwrite: redo parts that are committed with other settings.
 
@@ -89,7 +90,7 @@ def tokens_settings(
     """
     if val_fraction is not None and not 0 <= val_fraction < 1:
         raise ValueError(f"val_fraction is {val_fraction}, it must be at least 0 and below 1")
-    name, vocabulary = find_vocabulary(tables.corpus, encoding, overwrite)
+    name, vocabulary = find_vocabulary(tables, encoding, overwrite)
     loaded = load_encoding(name, vocabulary)
     identity = {"encoding": name, "vocabulary": loaded.digest, "vocab_size": loaded.vocab_size}
     settings = settle(
