@@ -28,7 +28,8 @@ class Encoding:
     """A vocabulary ready for use.
 
     `encode` maps n texts to n arrays of ids, special tokens in the text taken as plain text; `decode` maps ids to text.
-    `end_of_text` is the id that closes each document; `digest` is the SHA-256 of the vocabulary file.
+    `end_of_text` is the id that closes each document; `digest` is the SHA-256 of the vocabulary file; `library` names who
+    does the work ("tiktoken", "tokenizers", "gigatoken") and decides nothing.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Encoding:
     digest: str
     encode: Callable[[Sequence[str]], list[np.ndarray]]
     decode: Callable[[Sequence[int]], str]
+    library: str
 
 
 def read_vocabulary(name_or_file: str) -> tuple[str, bytes]:
@@ -143,7 +145,10 @@ def _load_tiktoken(name: str, vocabulary: bytes, digest: str) -> Encoding:
     def encode(texts: Sequence[str]) -> list[np.ndarray]:
         return [encoding.encode_to_numpy(text, disallowed_special=()) for text in texts]
 
-    return Encoding(name, encoding.n_vocab, encoding.eot_token, digest, encode, lambda ids: encoding.decode(list(ids)))
+    def decode(ids: Sequence[int]) -> str:
+        return encoding.decode(list(ids))
+
+    return Encoding(name, encoding.n_vocab, encoding.eot_token, digest, encode, decode, "tiktoken")
 
 
 def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
@@ -165,4 +170,4 @@ def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids), skip_special_tokens=False)
 
-    return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode)
+    return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode, "tokenizers")
