@@ -79,8 +79,7 @@ Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of nea
 EncodingOpt = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME_OR_FILE",
-        help="gpt2, cl100k_base or another of tiktoken's, or a vocabulary file (tokenizer.json, .tiktoken); gpt2 by default.",
+        metavar="NAME_OR_FILE", help="gpt2, cl100k_base or another of tiktoken's, or a vocabulary file; gpt2 by default."
     ),
 ]
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]

@@ -52,7 +52,7 @@ SENTENCES = [
     ("tokenize {corpus} --encoding gpt9", ["unknown encoding 'gpt9'", "gpt2"]),
     ("tokenize {corpus} --encoding gpt2", ["the vocabulary of 'gpt2' cannot be had here", "TIKTOKEN_CACHE_DIR"]),
     ("tokenize {corpus} --encoding {renamed}", ["is not the vocabulary that", "'small'", "--overwrite"]),
-    ("tokenize {corpus} --encoding {listed}", ["'list' is no tokenizer.json"]),
+    ("tokenize {corpus} --encoding {listed}", ["list.json is neither a tokenizer.json nor a rank file"]),
     ("tokenizer train {no} --to {new}.json", ["no corpus at"]),
     ("tokenizer train {hollow} --to {new}.json", ["no text to train a vocabulary on", "extract and curate"]),
     ("tokenizer train {corpus} --to {new}.json --vocab-size 5", ["vocab_size=5 is too small", "257"]),
@@ -60,7 +60,7 @@ SENTENCES = [
     ("tokenizer train {corpus} --to {file}/new.json", ["is a file: choose another place"]),
     # --- train
     ("train {no} --run r1", ["no corpus at"]),
-    ("train {hollow} --run r1", ["has no tokens to train on", "raywiki tokenize"]),
+    ("train {hollow} --run r1", ["has no tokens yet", "raywiki tokenize"]),
     ("train {corpus} --run r1 --device gpu", ["there is no device 'gpu'", "cpu or cuda"]),
     ("train {corpus} --run r1 --num-workers 0", ["num_workers=0 makes no sense"]),
     ("train {corpus} --run r1 --batch-size 0", ["batch_size=0 makes no sense"]),

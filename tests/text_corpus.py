@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
 
 from raywiki.corpus import Corpus, Manifest
 from raywiki.schema import ARTICLES, DECISIONS
@@ -31,10 +30,3 @@ def make_text_corpus(folder: Path, parts: Mapping[str, Mapping[int, str]], shard
         kept = dict(articles=len(rows), kept=len(rows), filtered=0, duplicates=0)
         corpus.commit(Manifest("decisions", part, {}, (shard,), kept))
     return corpus
-
-
-def run_here(patch: pytest.MonkeyPatch) -> None:
-    """Let `tokenize` do its tasks in this process."""
-    from raywiki.engine import tokens
-
-    patch.setattr(tokens, "run", lambda function, items: ((i, function(item)) for i, item in enumerate(items)))

@@ -17,8 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-from conftest import SHARED
-from text_corpus import make_text_corpus, run_here
+
+from text_corpus import make_text_corpus
+from verbs_here import without_ray
 
 import raywiki as rw
 from raywiki.dumps import RangeReader, split_dump
@@ -27,6 +28,7 @@ from raywiki.tokens import Encoding, check_sample, fast_encoding, load_encoding,
 from raywiki.tokens.fast import BackendFailed
 from raywiki.wikitext import pages_to_articles
 
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 TEXTS = {page_id: f"The {page_id}th document, of <|endoftext|> and ένα δύο τρία." * 9 for page_id in range(1, 21)}
 SAMPLE = "Γη, земля, trái đất, 地球, देश, 1,234.5 km² and it's <|endoftext|> said “we'll see”\n\n* a list\n"
 
@@ -115,7 +117,7 @@ def test_a_vocabulary_that_it_does_not_know_goes_without_it():
 @pytest.fixture
 def corpus(tmp_path, monkeypatch) -> rw.Corpus:
     """Two parts, the first in two shards, and a vocabulary beside it."""
-    run_here(monkeypatch)
+    without_ray(monkeypatch, tmp_path)
     (tmp_path / "own.json").write_bytes(train_bpe(TEXTS.values(), 300))
     rows = list(TEXTS.items())
     return make_text_corpus(tmp_path / "corpus", {"p1": dict(rows[:14]), "p2": dict(rows[14:])}, shard_rows=7)
@@ -149,7 +151,7 @@ def test_the_backend_is_a_note_and_changes_nothing(corpus, tmp_path, monkeypatch
         corpus.fs.rm(corpus.path("tokens/encoding=own", f"part={part}"), recursive=True)
     monkeypatch.undo()
     with pytest.MonkeyPatch.context() as patch:
-        run_here(patch)
+        without_ray(patch, tmp_path)
         with_fast(patch, lambda text, ids: ids)
         summary, fast = encode(corpus, tmp_path)
     assert {each.notes["encoded_by"] for each in fast.values()} == {"gigatoken"}
