@@ -83,6 +83,9 @@ EncodingOpt = Annotated[
     ),
 ]
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
+Title = Annotated[
+    bool | None, typer.Option("--title/--no-title", help="Begin each document with its title and a blank line; no by default.")
+]
 
 Run = Annotated[str, typer.Option(help="Name of the training run.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; CUDA where there is a GPU, by default.")]
@@ -148,13 +151,13 @@ def curate(
 
 @app.command()
 def tokenize(
-    corpus: CorpusArg, encoding: EncodingOpt = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
-    json: AsJson = False, debug: Debug = False,
+    corpus: CorpusArg, encoding: EncodingOpt = None, val_fraction: ValFraction = None, title: Title = None,
+    overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Kept articles to token shards."""
     import raywiki as rw
 
-    show(lambda: rw.tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite), json, debug)
+    show(lambda: rw.tokenize(corpus, encoding, val_fraction=val_fraction, title=title, overwrite=overwrite), json, debug)
 
 
 @tokenizer_app.command("train")
@@ -184,15 +187,15 @@ def train(corpus: CorpusArg, run: Run, options: dict[str, Any], json: AsJson = F
 def grow(
     corpus: CorpusArg, dumps: DumpsArg, run: Run, options: dict[str, Any], language: Language = None,
     allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
-    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
-    json: AsJson = False, debug: Debug = False,
+    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, title: Title = None,
+    overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Add dump parts: extract, curate, tokenize what is new, and go on training."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(
         language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
-        fraction=fraction, threshold=threshold, val_fraction=val_fraction, overwrite=overwrite, **options,
+        fraction=fraction, threshold=threshold, val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
     )  # fmt: skip
     show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
 

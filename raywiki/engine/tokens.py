@@ -39,7 +39,7 @@ COUNTS = ("documents", "train_documents", "val_documents", "tokens", "train_toke
 
 def tokenize(
     corpus: str | os.PathLike[str] | Corpus, encoding: str | None = None, *, val_fraction: float | None = None,
-    overwrite: bool = False,
+    title: bool | None = None, overwrite: bool = False,
 ) -> Summary:  # fmt: skip
     """Encode the kept articles of every curated part that is not tokenized yet.
 
@@ -49,6 +49,7 @@ def tokenize(
             vocabulary file (a `tokenizer.json`, or a rank file of tiktoken's, see `raywiki.tokens.ranks`), whose stem is the
             name. None: the corpus's own when it has one, else "gpt2".
         val_fraction: share of pages for validation, chosen for ever by a hash of the page id; 0.005 when None.
+        title: begin each document with its title and a blank line; False when None.
         overwrite: redo parts that are committed with other settings.
 
     Returns:
@@ -64,7 +65,7 @@ def tokenize(
     started = time.monotonic()
     corpus = Corpus.open(corpus).require().writable()
     tables = corpus.tables()
-    name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, overwrite)
+    name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
     decided = _curated(tables)
     table = tokens_table(name)
     committed = tables[table]
@@ -92,8 +93,9 @@ def tokenize(
 
 
 def tokens_settings(
-    tables: Tables, encoding: str | None = None, val_fraction: float | None = None, overwrite: bool = False
-) -> tuple[str, bytes, dict[str, Any]]:
+    tables: Tables, encoding: str | None = None, val_fraction: float | None = None, title: bool | None = None,
+    overwrite: bool = False,
+) -> tuple[str, bytes, dict[str, Any]]:  # fmt: skip
     """The encoding's name, its vocabulary and the settings that `tokenize` would run with, or the ValueError it would raise.
 
     The corpus may be missing yet. The vocabulary is had and loaded, as it would be by `tokenize`.
@@ -105,11 +107,13 @@ def tokens_settings(
     identity = {"encoding": name, "vocabulary": loaded.digest, "vocab_size": loaded.vocab_size}
     settings = settle(
         f"tokens of encoding {name!r}",
-        [manifest.settings for manifest in tables[tokens_table(name)].values()],
-        {**identity, "val_fraction": val_fraction},
-        {**identity, "val_fraction": VAL_FRACTION},
+        [{"title": False, **manifest.settings} for manifest in tables[tokens_table(name)].values()],
+        {**identity, "val_fraction": val_fraction, "title": title},
+        {**identity, "val_fraction": VAL_FRACTION, "title": False},
         overwrite,
     )
+    if not settings["title"]:
+        del settings["title"]  # as tokens have it that were made when there was no such setting
     return name, vocabulary, settings
 
 
@@ -248,14 +252,15 @@ def _encode_shard(item: tuple[_PartToEncode, int]) -> _Encoded:
 def _write_shard(part: _PartToEncode, index: int, plain: Encoding, encoding: Encoding, counts: Counter[str]) -> Shard | None:
     """Encode the kept articles of a shard and write their tokens; `counts` are added up. Raises BackendFailed."""
     corpus = Corpus(part.corpus)
-    keep = _kept(corpus, part.decisions)
+    keep, title = _kept(corpus, part.decisions), part.settings.get("title", False)
+    columns = ["page_id", "title", "text"] if title else ["page_id", "text"]
 
     def tokens() -> Iterator[pa.Table]:
-        for articles in corpus.iter_shard(part.articles, part.articles.shards[index], ["page_id", "text"]):
+        for articles in corpus.iter_shard(part.articles, part.articles.shards[index], columns):
             kept = articles.filter(pa.compute.is_in(articles["page_id"], keep))
-            encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"])
+            encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"], title=title)
             if encoding is not plain:
-                check_sample(kept, encoded, plain)
+                check_sample(kept, encoded, plain, title)
             counts.update(_count(kept, encoded))
             yield encoded
 
