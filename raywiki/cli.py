@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 tokenizer_app = typer.Typer(no_args_is_help=True, help="Vocabularies.")
 app.add_typer(tokenizer_app, name="tokenizer")
-inspect_app = typer.Typer(no_args_is_help=True, help="Single rows: what was rejected, what was dropped.")
+inspect_app = typer.Typer(no_args_is_help=True, help="Single rows: what was rejected, what was dropped; and tokens.")
 app.add_typer(inspect_app, name="inspect")
 
 
@@ -253,6 +253,21 @@ def inspect_templates(
     import raywiki as rw
 
     show(lambda: rw.inspect_templates(corpus, n=n), json, debug)
+
+
+@inspect_app.command("tokens")
+def inspect_tokens(
+    corpus: CorpusArg,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME_OR_FILE", help="The only one of the corpus by default.")] = None,
+    page_id: Annotated[int | None, typer.Option(help="Show the document of this page.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Most frequent tokens to show.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the draw of a document.")] = 0, json: AsJson = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """How an encoding fits the text, the ids it uses, and a document cut into its tokens."""
+    import raywiki as rw
+
+    show(lambda: rw.inspect_tokens(corpus, encoding, page_id=page_id, n=n, seed=seed), json, debug)
 
 
 @app.command()

@@ -28,6 +28,7 @@ class Encoding:
     """A vocabulary ready for use.
 
     `encode` maps n texts to n arrays of ids, special tokens in the text taken as plain text; `decode` maps ids to text.
+    `token_bytes` is what an id stands for, None for an id that the vocabulary leaves out.
     `end_of_text` is the id that closes each document; `digest` is the SHA-256 of the vocabulary file; `library` names who
     does the work ("tiktoken", "tokenizers", "gigatoken") and decides nothing.
     """
@@ -38,6 +39,7 @@ class Encoding:
     digest: str
     encode: Callable[[Sequence[str]], list[np.ndarray]]
     decode: Callable[[Sequence[int]], str]
+    token_bytes: Callable[[int], bytes | None]
     library: str
 
 
@@ -148,7 +150,9 @@ def _load_tiktoken(name: str, vocabulary: bytes, digest: str) -> Encoding:
     def decode(ids: Sequence[int]) -> str:
         return encoding.decode(list(ids))
 
-    return Encoding(name, encoding.n_vocab, encoding.eot_token, digest, encode, decode, "tiktoken")
+    names = {rank: token for token, rank in ranks.items()}
+    names |= {token: text.encode() for text, token in body["special_tokens"].items()}
+    return Encoding(name, encoding.n_vocab, encoding.eot_token, digest, encode, decode, names.get, "tiktoken")
 
 
 def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
@@ -170,4 +174,24 @@ def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids), skip_special_tokens=False)
 
-    return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode, "tokenizers")
+    def token_bytes(token: int) -> bytes | None:
+        text = tokenizer.id_to_token(token)
+        if text is None or not all(char in _BYTES for char in text):
+            return None if text is None else text.encode()  # a special token, or no byte-level vocabulary
+        return bytes(_BYTES[char] for char in text)
+
+    return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode, token_bytes, "tokenizers")
+
+
+def _bytes_by_character() -> dict[str, int]:
+    """The byte that each character of a byte-level vocabulary stands for: GPT-2's `bytes_to_unicode`, the other way round.
+
+    >>> len(_bytes_by_character()), _bytes_by_character()["Ġ"]
+    (256, 32)
+    """
+    printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printed]
+    return {chr(byte): byte for byte in printed} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+_BYTES = _bytes_by_character()
