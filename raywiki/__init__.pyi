@@ -22,6 +22,8 @@ from .report.inspect import inspect_rejects as inspect_rejects
 from .report.inspect import inspect_templates as inspect_templates
 from .report.status import Status as Status
 from .report.status import status as status
+from .report.tokens import Tokens as Tokens
+from .report.tokens import inspect_tokens as inspect_tokens
 from .samplewiki import write_sample_wiki as write_sample_wiki
 from .scan import scan_articles as scan_articles
 from .scan import scan_decisions as scan_decisions

@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 tokenizer_app = typer.Typer(no_args_is_help=True, help="Vocabularies.")
 app.add_typer(tokenizer_app, name="tokenizer")
-inspect_app = typer.Typer(no_args_is_help=True, help="Single rows: what was rejected, what was dropped.")
+inspect_app = typer.Typer(no_args_is_help=True, help="Single rows: what was rejected, what was dropped; and tokens.")
 app.add_typer(inspect_app, name="inspect")
 
 
@@ -79,10 +79,13 @@ Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of nea
 EncodingOpt = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME_OR_FILE", help="gpt2, cl100k_base or another of tiktoken's, or a tokenizer.json; gpt2 by default."
+        metavar="NAME_OR_FILE", help="gpt2, cl100k_base or another of tiktoken's, or a vocabulary file; gpt2 by default."
     ),
 ]
 ValFraction = Annotated[float | None, typer.Option(help="Share of pages kept for validation; 0.005 by default.")]
+Title = Annotated[
+    bool | None, typer.Option("--title/--no-title", help="Begin each document with its title and a blank line; no by default.")
+]
 
 Run = Annotated[str, typer.Option(help="Name of the training run.")]
 Device = Annotated[str | None, typer.Option(help="cpu or cuda; CUDA where there is a GPU, by default.")]
@@ -148,13 +151,13 @@ def curate(
 
 @app.command()
 def tokenize(
-    corpus: CorpusArg, encoding: EncodingOpt = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
-    json: AsJson = False, debug: Debug = False,
+    corpus: CorpusArg, encoding: EncodingOpt = None, val_fraction: ValFraction = None, title: Title = None,
+    overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Kept articles to token shards."""
     import raywiki as rw
 
-    show(lambda: rw.tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite), json, debug)
+    show(lambda: rw.tokenize(corpus, encoding, val_fraction=val_fraction, title=title, overwrite=overwrite), json, debug)
 
 
 @tokenizer_app.command("train")
@@ -184,15 +187,15 @@ def train(corpus: CorpusArg, run: Run, options: dict[str, Any], json: AsJson = F
 def grow(
     corpus: CorpusArg, dumps: DumpsArg, run: Run, options: dict[str, Any], language: Language = None,
     allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
-    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, overwrite: Overwrite = False,
-    json: AsJson = False, debug: Debug = False,
+    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, title: Title = None,
+    overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Add dump parts: extract, curate, tokenize what is new, and go on training."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(
         language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
-        fraction=fraction, threshold=threshold, val_fraction=val_fraction, overwrite=overwrite, **options,
+        fraction=fraction, threshold=threshold, val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
     )  # fmt: skip
     show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
 
@@ -250,6 +253,21 @@ def inspect_templates(
     import raywiki as rw
 
     show(lambda: rw.inspect_templates(corpus, n=n), json, debug)
+
+
+@inspect_app.command("tokens")
+def inspect_tokens(
+    corpus: CorpusArg,
+    encoding: Annotated[str | None, typer.Option(metavar="NAME_OR_FILE", help="The only one of the corpus by default.")] = None,
+    page_id: Annotated[int | None, typer.Option(help="Show the document of this page.")] = None,
+    n: Annotated[int, typer.Option("-n", help="Most frequent tokens to show.")] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the draw of a document.")] = 0, json: AsJson = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """How an encoding fits the text, the ids it uses, and a document cut into its tokens."""
+    import raywiki as rw
+
+    show(lambda: rw.inspect_tokens(corpus, encoding, page_id=page_id, n=n, seed=seed), json, debug)
 
 
 @app.command()

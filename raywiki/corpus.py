@@ -24,12 +24,25 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.files import HashingFile, put, replacing, require_writable, sync
-from raywiki.manifest import MANIFEST, SUMS, TABLES, Manifest, Shard, digest_of, part_folder, part_order, settle, tokens_table
+from raywiki.manifest import (
+    MANIFEST,
+    SUMS,
+    TABLES,
+    Manifest,
+    Shard,
+    digest_of,
+    encoding_name,
+    part_folder,
+    part_order,
+    settle,
+    tokens_table,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SUMS", "Corpus", "Manifest", "Shard", "Tables", "digest_of", "part_folder", "part_order", "settle", "tokens_table"]
+__all__ = ["SUMS", "Corpus", "Manifest", "Shard", "Tables", "digest_of", "encoding_name", "part_folder", "part_order"]
+__all__ += ["settle", "tokens_table"]
 
 # What a listing says of a file that changes whenever the file does; without one of them a file is read again each time.
 _MARKS = {"mtime", "LastModified", "last_modified", "ETag", "etag", "created", "updated", "modificationTime", "modify"}
@@ -282,6 +295,32 @@ class Tables:
     def encodings(self) -> list[str]:
         """Names of the encodings that have a tokens table with a committed part."""
         return [name for name in self._encoding_folders() if self.parts(tokens_table(name))]
+
+    def encoding(self, wanted: str | None) -> str | None:
+        """The name of the encoding that a user means, the same for every verb.
+
+        A name that the corpus has is that encoding; anything else is a name that it does not have yet, or the path or URL of a
+        vocabulary file, whose stem is the name. None is the only encoding of the corpus; None is returned when it has none.
+
+        Raises:
+            ValueError: nothing is given and the corpus has several.
+        """
+        if wanted is not None:
+            return wanted if wanted in self._encoding_folders() else encoding_name(wanted)
+        names = self.encodings()
+        if len(names) > 1:
+            raise ValueError(f"{self.corpus.url} has several encodings ({', '.join(names)}): name one with --encoding")
+        return names[0] if names else None
+
+    def require_encoding(self, wanted: str | None) -> str:
+        """`encoding`, of which there must be tokens. Raises ValueError when there are none, and names those there are."""
+        names, url = self.encodings(), self.corpus.url
+        if not names:
+            raise ValueError(f"{url} has no tokens yet: run `raywiki tokenize {url}` first")
+        name = self.encoding(wanted)
+        if name is None or name not in names:
+            raise ValueError(f"{url} has no tokens of encoding {name!r}, only of {', '.join(names)}: tokenize it first")
+        return name
 
     def names(self) -> list[str]:
         """All tables that there may be, each after those that it is made from."""

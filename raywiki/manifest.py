@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import Any
 
 import raywiki
@@ -171,6 +172,15 @@ def part_folder(table: str, part: str) -> str:
 
 def tokens_table(encoding: str) -> str:
     return f"tokens/encoding={encoding}"
+
+
+def encoding_name(name_or_file: str) -> str:
+    """The name of the encoding that a name, or the path or URL of a vocabulary file, stands for: a file's is its stem.
+
+    >>> encoding_name("gpt2"), encoding_name("made/pydoc.json"), encoding_name("s3://bucket/greek.tiktoken")
+    ('gpt2', 'pydoc', 'greek')
+    """
+    return PurePosixPath(name_or_file.partition("::")[0]).stem or name_or_file
 
 
 def shard_key(*made_from: Any) -> str:

@@ -91,19 +91,23 @@ def scan_documents(corpus: str | os.PathLike[str] | Corpus, parts: Sequence[str]
     return scan_articles(corpus, decided).join(kept, on=["part", "page_id"], how="semi", maintain_order="left")
 
 
-def scan_tokens(corpus: str | os.PathLike[str] | Corpus, encoding: str, parts: Sequence[str] | None = None) -> pl.LazyFrame:
+def scan_tokens(
+    corpus: str | os.PathLike[str] | Corpus, encoding: str | None = None, parts: Sequence[str] | None = None
+) -> pl.LazyFrame:
     """Token ids of every document under one encoding, each ended by the end-of-text id. See `scan_articles`.
+
+    Args:
+        encoding: its name, or the vocabulary file that it was made with; the only one of the corpus when None.
 
     Raises:
         ValueError: the corpus has no tokens of that encoding; the sentence names those that it has.
     """
     corpus = Corpus.open(corpus)
-    manifests = corpus.require().manifests(tokens_table(encoding))
-    if not manifests:
-        known = ", ".join(corpus.encodings()) or "none"
-        raise ValueError(f"{corpus.url} has no tokens of encoding {encoding!r} (it has: {known}): run `raywiki tokenize`")
+    tables = corpus.require().tables()
+    name = tables.require_encoding(encoding)
+    manifests = tables[tokens_table(name)]
     vocab_size = max(int(manifest.settings["vocab_size"]) for manifest in manifests.values())
-    return scan_table(corpus, tokens_table(encoding), tokens_schema(vocab_size), parts)
+    return scan_table(corpus, tokens_table(name), tokens_schema(vocab_size), parts)
 
 
 def scan_table(

@@ -352,7 +352,7 @@ def test_seconds_are_those_of_the_part_alone(small, monkeypatch):
             content = b"encoded"
             Corpus(small).put(str(small / part.folder / "s.parquet"), content)
             shard = Shard("s.parquet", 10, len(content), "")
-            yield i, tokens._Encoded(shard, Counter(TOKENS), took[part.articles.part])
+            yield i, tokens._Encoded(shard, Counter(TOKENS), took[part.articles.part], "tokenizers")
 
     monkeypatch.setattr(tokens, "run", run)
     assert rw.tokenize(small).committed == (first, second)

@@ -65,7 +65,7 @@ def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], run: str, *,
     language: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
     rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
-    val_fraction: float | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
+    val_fraction: float | None = None, title: bool | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
 ) -> GrowSummary:  # fmt: skip
     """Add dump parts: extract, curate and tokenize what is new, and go on training the run from its last checkpoint.
 
@@ -78,7 +78,7 @@ def grow(
         run: name of the run to start or to go on with.
         language, allow_damaged: see `extract`.
         min_chars, min_words, rules, fraction, threshold: see `curate`.
-        val_fraction: see `tokenize`.
+        val_fraction, title: see `tokenize`.
         overwrite: redo parts that are committed with other settings, in all tables.
         options: those of `train`. `encoding` is what to tokenize with too: a name, or a file as `tokenize` takes it.
 
@@ -92,7 +92,7 @@ def grow(
     existing, tables = read_run(check_train(corpus, run, options)), corpus.tables()
     curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
-    name, _, _ = tokens_settings(tables, encoding, val_fraction, overwrite)  # later than now it would be an hour later
+    name, _, _ = tokens_settings(tables, encoding, val_fraction, title, overwrite)  # later than now it would be an hour later
     if existing is not None and name != existing.config.encoding:
         raise ValueError(
             f"run {run} has encoding={existing.config.encoding}, not encoding={name}: leave encoding as it is, or choose "
@@ -100,7 +100,7 @@ def grow(
         )
     extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
-    tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, overwrite=overwrite)
+    tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, title=title, overwrite=overwrite)
     for_train: TrainOptions = {**options, "encoding": name}
     trained = train(corpus, run, **for_train)
     return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started)

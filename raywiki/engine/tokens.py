@@ -7,7 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -21,7 +21,16 @@ from raywiki.manifest import Manifest, Shard, part_folder, settle, shard_key, to
 from raywiki.progress import Progress
 from raywiki.schema import tokens_schema
 from raywiki.summary import Summary, lost_parts, some_parts
-from raywiki.tokens import Encoding, articles_to_tokens, find_vocabulary, load_encoding, vocabulary_path
+from raywiki.tokens import (
+    BackendFailed,
+    Encoding,
+    articles_to_tokens,
+    check_sample,
+    fast_encoding,
+    find_vocabulary,
+    load_encoding,
+    vocabulary_path,
+)
 from raywiki.tokens.table import PARQUET_OPTIONS, VAL_FRACTION
 
 FEW_CHARACTERS = 2.0  # a token, below which an encoding was made for another language: GPT-2 has 4 to 5 in English
@@ -30,15 +39,17 @@ COUNTS = ("documents", "train_documents", "val_documents", "tokens", "train_toke
 
 def tokenize(
     corpus: str | os.PathLike[str] | Corpus, encoding: str | None = None, *, val_fraction: float | None = None,
-    overwrite: bool = False,
+    title: bool | None = None, overwrite: bool = False,
 ) -> Summary:  # fmt: skip
     """Encode the kept articles of every curated part that is not tokenized yet.
 
     Args:
         corpus: folder or URL of the corpus.
-        encoding: tiktoken's name of an encoding, a `tokenizer.json` (path or URL), or the name of an encoding that the corpus
-            has already. None: the corpus's own when it has one, else "gpt2".
+        encoding: the name of an encoding that the corpus has already, tiktoken's name of one, or the path or URL of a
+            vocabulary file (a `tokenizer.json`, or a rank file of tiktoken's, see `raywiki.tokens.ranks`), whose stem is the
+            name. None: the corpus's own when it has one, else "gpt2".
         val_fraction: share of pages for validation, chosen for ever by a hash of the page id; 0.005 when None.
+        title: begin each document with its title and a blank line; False when None.
         overwrite: redo parts that are committed with other settings.
 
     Returns:
@@ -54,7 +65,7 @@ def tokenize(
     started = time.monotonic()
     corpus = Corpus.open(corpus).require().writable()
     tables = corpus.tables()
-    name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, overwrite)
+    name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
     decided = _curated(tables)
     table = tokens_table(name)
     committed = tables[table]
@@ -68,10 +79,11 @@ def tokenize(
         old = committed.get(part)
         if old is None or old.upstream != upstream or old.settings != settings or part in lost:
             todo.append(_PartToEncode(corpus.url_of(), articles, decisions, table, settings, upstream))
+    warnings = [lost[part] for part in decided if part in lost]
     for manifest in _commit_parts(tables, todo):
         states[manifest.part] = "committed"
+        warnings += manifest.notes.get("warnings", [])
     done = [tables[table][part] for part in decided]
-    warnings = [lost[part] for part in decided if part in lost]
     warnings += [
         f"part {p} is not curated yet: run `raywiki curate {corpus.url}`" for p in tables["articles"] if p not in decided
     ]
@@ -81,24 +93,27 @@ def tokenize(
 
 
 def tokens_settings(
-    tables: Tables, encoding: str | None = None, val_fraction: float | None = None, overwrite: bool = False
-) -> tuple[str, bytes, dict[str, Any]]:
+    tables: Tables, encoding: str | None = None, val_fraction: float | None = None, title: bool | None = None,
+    overwrite: bool = False,
+) -> tuple[str, bytes, dict[str, Any]]:  # fmt: skip
     """The encoding's name, its vocabulary and the settings that `tokenize` would run with, or the ValueError it would raise.
 
     The corpus may be missing yet. The vocabulary is had and loaded, as it would be by `tokenize`.
     """
     if val_fraction is not None and not 0 <= val_fraction < 1:
         raise ValueError(f"val_fraction is {val_fraction}, it must be at least 0 and below 1")
-    name, vocabulary = find_vocabulary(tables.corpus, encoding, overwrite)
+    name, vocabulary = find_vocabulary(tables, encoding, overwrite)
     loaded = load_encoding(name, vocabulary)
     identity = {"encoding": name, "vocabulary": loaded.digest, "vocab_size": loaded.vocab_size}
     settings = settle(
         f"tokens of encoding {name!r}",
-        [manifest.settings for manifest in tables[tokens_table(name)].values()],
-        {**identity, "val_fraction": val_fraction},
-        {**identity, "val_fraction": VAL_FRACTION},
+        [{"title": False, **manifest.settings} for manifest in tables[tokens_table(name)].values()],
+        {**identity, "val_fraction": val_fraction, "title": title},
+        {**identity, "val_fraction": VAL_FRACTION, "title": False},
         overwrite,
     )
+    if not settings["title"]:
+        del settings["title"]  # as tokens have it that were made when there was no such setting
     return name, vocabulary, settings
 
 
@@ -142,7 +157,7 @@ def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> l
 
 @dataclass(frozen=True)
 class _PartToEncode:
-    """One part to tokenize."""
+    """One part to tokenize; `failed` is what the fast backend did wrong, after which it is not asked again."""
 
     corpus: str
     articles: Manifest
@@ -150,6 +165,7 @@ class _PartToEncode:
     table: str
     settings: dict[str, Any]
     upstream: dict[str, str]
+    failed: str | None = None
 
     @property
     def folder(self) -> str:
@@ -158,15 +174,24 @@ class _PartToEncode:
 
 @dataclass(frozen=True)
 class _Encoded:
-    """What a Ray task returns: the shard that it wrote, if there was a row, its counts, and how long that took."""
+    """What a Ray task returns: the shard that it wrote, if there was a row, its counts, and how long that took.
+
+    `library` did the work; where the fast one `failed` there is no shard.
+    """
 
     shard: Shard | None
     counts: Counter[str]
     seconds: float
+    library: str
+    failed: str | None = None
 
 
 def _commit_parts(tables: Tables, parts: list[_PartToEncode]) -> Iterator[Manifest]:
-    """Run all shards of all parts through Ray; commit each part when its last shard is there."""
+    """Run all shards of all parts through Ray; commit each part when its last shard is there.
+
+    A part of which the fast backend failed on one shard is done again without it, after the others.
+    """
+    again: list[_PartToEncode] = []
     items = [(part, index) for part in parts for index in range(len(part.articles.shards))]
     results: dict[str, dict[int, _Encoded]] = {part.articles.part: {} for part in parts}
     megabytes = sum(part.articles.shards[index].bytes for part, index in items) / 1e6
@@ -179,8 +204,15 @@ def _commit_parts(tables: Tables, parts: list[_PartToEncode]) -> Iterator[Manife
             done = results[part.articles.part]
             done[index] = result
             progress.advance(part.articles.shards[index].bytes / 1e6, {"tokens": result.counts["tokens"]})
-            if len(done) == len(part.articles.shards):
+            if len(done) < len(part.articles.shards):
+                continue
+            failed = next((each.failed for each in done.values() if each.failed), None)
+            if failed is None:
                 yield _commit(tables, part, done)
+            else:
+                again.append(replace(part, failed=failed))
+    if again:
+        yield from _commit_parts(tables, again)
 
 
 def _commit(tables: Tables, part: _PartToEncode, done: dict[int, _Encoded]) -> Manifest:
@@ -192,25 +224,43 @@ def _commit(tables: Tables, part: _PartToEncode, done: dict[int, _Encoded]) -> M
         raise ValueError(
             f"{part.folder} is not committed: {counts['documents']} documents were encoded, the decisions keep {kept}"
         )
+    notes: dict[str, Any] = {"encoded_by": ", ".join(sorted({each.library for each in done.values()}))}
+    if part.failed:
+        notes["warnings"] = [f"part {part.articles.part} was encoded by {notes['encoded_by']}, as {part.failed}"]
     manifest = Manifest.made(
         part.table, part.articles.part, part.settings, [encoded.shard for _, encoded in sorted(done.items())],
-        {name: counts[name] for name in COUNTS}, upstream=part.upstream, seconds=sum(each.seconds for each in done.values()),
+        {name: counts[name] for name in COUNTS}, upstream=part.upstream, notes=notes,
+        seconds=sum(each.seconds for each in done.values()),
     )  # fmt: skip
     return tables.commit(manifest)
 
 
 def _encode_shard(item: tuple[_PartToEncode, int]) -> _Encoded:
-    """Ray task: one shard of articles to one shard of tokens."""
+    """Ray task: one shard of articles to one shard of tokens, by the fast backend where it may be asked."""
     started, (part, index) = time.monotonic(), item
-    corpus = Corpus(part.corpus)
-    encoding = _encoding(part.corpus, part.settings["encoding"], part.settings["vocabulary"])
-    keep = _kept(corpus, part.decisions)
+    plain, vocabulary = _encoding(part.corpus, part.settings["encoding"], part.settings["vocabulary"])
+    fast = None if part.failed else fast_encoding(plain, vocabulary)
     counts: Counter[str] = Counter()
+    shard = failed = None
+    try:
+        shard = _write_shard(part, index, plain, fast or plain, counts)
+    except BackendFailed as error:
+        failed = str(error)
+    return _Encoded(shard, counts, time.monotonic() - started, (fast or plain).library, failed)
+
+
+def _write_shard(part: _PartToEncode, index: int, plain: Encoding, encoding: Encoding, counts: Counter[str]) -> Shard | None:
+    """Encode the kept articles of a shard and write their tokens; `counts` are added up. Raises BackendFailed."""
+    corpus = Corpus(part.corpus)
+    keep, title = _kept(corpus, part.decisions), part.settings.get("title", False)
+    columns = ["page_id", "title", "text"] if title else ["page_id", "text"]
 
     def tokens() -> Iterator[pa.Table]:
-        for articles in corpus.iter_shard(part.articles, part.articles.shards[index], ["page_id", "text"]):
+        for articles in corpus.iter_shard(part.articles, part.articles.shards[index], columns):
             kept = articles.filter(pa.compute.is_in(articles["page_id"], keep))
-            encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"])
+            encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"], title=title)
+            if encoding is not plain:
+                check_sample(kept, encoded, plain, title)
             counts.update(_count(kept, encoded))
             yield encoded
 
@@ -219,18 +269,18 @@ def _encode_shard(item: tuple[_PartToEncode, int]) -> _Encoded:
     about = {"encoding": encoding.name, "vocabulary": encoding.digest, "dtype": str(token)}
     schema = schema.with_metadata({f"raywiki.{key}": value for key, value in about.items()})
     name = f"{index:05d}-{shard_key(part.settings, part.upstream, raywiki.__version__)}.parquet"
-    shard = corpus.write_shard(part.folder, name, tokens(), schema, **PARQUET_OPTIONS)
-    return _Encoded(shard, counts, time.monotonic() - started)
+    return corpus.write_shard(part.folder, name, tokens(), schema, **PARQUET_OPTIONS)
 
 
 @lru_cache(maxsize=2)
-def _encoding(corpus: str, name: str, digest: str) -> Encoding:
-    """The encoding from the corpus's own vocabulary file, once for each worker process."""
+def _encoding(corpus: str, name: str, digest: str) -> tuple[Encoding, bytes]:
+    """The encoding and the corpus's own vocabulary file that it comes from, once for each worker process."""
     opened = Corpus(corpus)
-    encoding = load_encoding(name, opened.fs.cat_file(vocabulary_path(opened, name)))
+    vocabulary = opened.fs.cat_file(vocabulary_path(opened, name))
+    encoding = load_encoding(name, vocabulary)
     if encoding.digest != digest:
         raise ValueError(f"{vocabulary_path(opened, name)} changed while tokenizing: run the command again")
-    return encoding
+    return encoding, vocabulary
 
 
 def _kept(corpus: Corpus, decisions: Manifest) -> pa.Array:

@@ -160,20 +160,8 @@ def describe(plan: Plan, placement: Placement) -> str:
 
 def _encoding_of(tables: Tables, folder: Path, encoding: str | None) -> str:
     """Name of the encoding to train on: the given one, the run's, or the only one that the corpus has."""
-    names, url = tables.encodings(), tables.corpus.url
-    if not names:
-        raise ValueError(f"{url} has no tokens to train on: run `raywiki tokenize {url}` first")
-    if encoding is not None:
-        name = Path(encoding).stem if encoding.endswith(".json") else encoding
-        if name not in names:
-            raise ValueError(f"{url} has no tokens of encoding {name!r}, only of {', '.join(names)}: tokenize it first")
-        return name
     run = read_run(folder)
-    if run is not None:
-        return run.config.encoding
-    if len(names) > 1:
-        raise ValueError(f"{url} has tokens of several encodings ({', '.join(names)}): name one with --encoding")
-    return names[0]
+    return tables.require_encoding(run.config.encoding if encoding is None and run is not None else encoding)
 
 
 def _tokens(tables: Tables, encoding: str) -> tuple[dict[str, Manifest], list[str]]:

@@ -34,7 +34,7 @@ def sample(
     if not corpus.is_local:
         raise ValueError(f"sample needs a corpus in a folder, not {corpus.url}: copy its runs/{run} and tokens/ there")
     model, config, _ = load_model(Path(corpus.path("runs", run)), device)
-    encoding = load_encoding(*find_vocabulary(corpus, config.encoding))
+    encoding = load_encoding(*find_vocabulary(corpus.tables(), config.encoding))
     if encoding.digest != config.vocabulary:
         raise ValueError(
             f"run {run} was trained with another vocabulary than the one {corpus.url} has as {config.encoding!r}: restore it"

@@ -5,6 +5,9 @@ from .encodings import find_vocabulary as find_vocabulary
 from .encodings import load_encoding as load_encoding
 from .encodings import read_vocabulary as read_vocabulary
 from .encodings import vocabulary_path as vocabulary_path
+from .fast import BackendFailed as BackendFailed
+from .fast import check_sample as check_sample
+from .fast import fast_encoding as fast_encoding
 from .table import articles_to_tokens as articles_to_tokens
 from .table import splits as splits
 from .vocabulary import train_bpe as train_bpe

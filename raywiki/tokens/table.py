@@ -36,13 +36,24 @@ def splits(page_ids: Sequence[int] | np.ndarray, val_fraction: float = VAL_FRACT
     return ["val" if each < limit else "train" for each in hashes]
 
 
-def articles_to_tokens(articles: pa.Table, encoding: Encoding, *, val_fraction: float = VAL_FRACTION) -> pa.Table:
+def documents(articles: pa.Table, title: bool = False) -> list[str]:
+    """The text of each article as it is encoded: with `title`, the title and a blank line come first."""
+    texts = articles["text"].to_pylist()
+    if not title:
+        return texts
+    return [f"{name}\n\n{text}" for name, text in zip(articles["title"].to_pylist(), texts, strict=True)]
+
+
+def articles_to_tokens(
+    articles: pa.Table, encoding: Encoding, *, val_fraction: float = VAL_FRACTION, title: bool = False
+) -> pa.Table:
     """Encode the `text` of each article, closed by the end-of-text id.
 
     Args:
-        articles: needs the columns `page_id` and `text`; n rows.
+        articles: needs the columns `page_id` and `text`, and `title` where that is asked for; n rows.
         encoding: see `load_encoding`.
         val_fraction: share of pages whose `split` is "val".
+        title: begin each document with its title and a blank line.
 
     Returns:
         n rows of the tokens table (`schema.tokens_schema(encoding.vocab_size)`), in the same order.
@@ -56,7 +67,7 @@ def articles_to_tokens(articles: pa.Table, encoding: Encoding, *, val_fraction: 
     token_type = schema.field("tokens").type
     dtype = token_type.value_type.to_pandas_dtype()
     end = np.array([encoding.end_of_text], dtype=dtype)
-    rows = [np.concatenate([ids.astype(dtype), end]) for ids in encoding.encode(articles["text"].to_pylist())]
+    rows = [np.concatenate([ids.astype(dtype), end]) for ids in encoding.encode(documents(articles, title))]
     lengths = np.array([len(row) for row in rows], dtype=np.int32)
     offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
     values = pa.array(np.concatenate(rows) if rows else np.empty(0, dtype))

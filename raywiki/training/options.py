@@ -60,7 +60,7 @@ class PaceOptions(TypedDict, total=False):
 class TrainOptions(RunOptions, SegmentOptions, PaceOptions, total=False):
     """All options of `train`, which `grow` takes too."""
 
-    encoding: Annotated[str | None, "Tokens to train on, by the name of their encoding; the run's, or the only ones."]
+    encoding: Annotated[str | None, "Tokens to train on: the name of their encoding, or its file; the run's, or the only ones."]
     parts: Annotated[Sequence[str] | None, "Train on these parts only; may be given several times. All by default."]
     num_workers: Annotated[int | None, "Ray Train workers; one for each GPU of the cluster, or one, by default."]
     device: Annotated[str | None, "cpu or cuda; CUDA where the cluster has a GPU, by default."]
