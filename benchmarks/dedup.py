@@ -33,12 +33,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, pairwise
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from peak_memory import wait_and_watch
+from made_articles import write_articles
+from peak_memory import memory, run_watched
 
 CORES = os.cpu_count() or 1
 
@@ -290,34 +290,6 @@ def run_verb(dumps: Sequence[str], megabytes: float, peer_python: str, runs: int
         print(f"{name}: median {wall:.2f} s, {size / wall:.2f} MB/s, {size / wall / CORES:.2f} MB/s/core{faster}")
 
 
-def write_articles(
-    corpus: Path, part: str, page_ids: Sequence[int], texts: Iterable[str], n_chars: int = 0, shards: int = 8
-) -> None:
-    """Commit a part of articles as `extract` does. `n_chars` says how long they are said to be; 0: as they are."""
-    import pyarrow as pa
-
-    from raywiki.corpus import Corpus, Manifest, part_folder
-    from raywiki.schema import ARTICLES
-
-    remaining = iter(texts)
-
-    def tables(start: int, stop: int) -> Iterator[pa.Table]:
-        for first in range(start, stop, 256):
-            ids = page_ids[first : min(first + 256, stop)]
-            given: dict[str, Any] = {"page_id": ids, "text": list(islice(remaining, len(ids)))}
-            given |= {"n_chars": [n_chars or len(text) for text in given["text"]]}
-            given |= {"title": ["Title"] * len(ids), "url": [""] * len(ids), "is_disambiguation": [False] * len(ids)}
-            columns = [pa.array(given.get(name, [None] * len(ids)), ARTICLES.field(name).type) for name in ARTICLES.names]
-            yield pa.Table.from_arrays(columns, schema=ARTICLES)
-
-    opened, folder, size = Corpus(corpus), part_folder("articles", part), len(page_ids)
-    spans = enumerate(pairwise(size * shard // shards for shard in range(shards + 1)))
-    written = [opened.write_shard(folder, f"{index:05d}-made.parquet", tables(*span), ARTICLES) for index, span in spans]
-    counts = dict.fromkeys(("redirects", "other_namespaces", "other_models", "deleted", "errors"), 0)
-    counts |= {"pages": size, "articles": size}
-    opened.commit(Manifest("articles", part, {"language": "en"}, tuple(shard for shard in written if shard), counts))
-
-
 def run_curate(corpus: str, min_chars: int, rules: list[str]) -> None:
     """The verb in this process, whose clock starts when Ray is up and has run a first task."""
     import raywiki as rw
@@ -326,25 +298,6 @@ def run_curate(corpus: str, min_chars: int, rules: list[str]) -> None:
     assert len(list(cluster.run(abs, range(CORES)))) == CORES
     summary = rw.curate(corpus, min_chars=min_chars, rules=rules, overwrite=True)
     print(json.dumps({"verb": summary.seconds, "committed": len(summary.committed), "last": summary.parts[-1]}))
-
-
-def run_watched(command: list[str]) -> dict[str, Any]:
-    """What a command of this script prints last, its wall seconds, and the peak memory of it and of its largest Ray worker."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    started = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
-        peaks = wait_and_watch(child)
-        wall = time.perf_counter() - started
-        out.seek(0)
-        err.seek(0)
-        if child.returncode:
-            raise SystemExit(err.read())
-        return {**json.loads(out.read().splitlines()[-1]), "wall": wall, **peaks}
-
-
-def memory(result: dict[str, Any]) -> str:
-    return f"peak memory: driver {result['driver'] / 1e9:.2f} GB, largest worker {result['worker'] / 1e9:.2f} GB"
 
 
 def main() -> None:

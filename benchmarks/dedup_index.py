@@ -19,7 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dedup import memory, run_watched, write_articles
+from made_articles import write_articles
+from peak_memory import memory, run_watched
 
 if TYPE_CHECKING:
     import numpy as np

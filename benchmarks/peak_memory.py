@@ -1,13 +1,37 @@
-"""Waiting for a command while its memory is watched; for the benchmarks beside this file."""
+"""Running a command while its memory is watched; for the benchmarks beside this file."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 LOOK_EVERY = 1.0  # seconds; a look takes 40 ms: more of them would slow down what is measured
 _FIELDS = re.compile(r"^(PPid|VmHWM):\s*(\d+)", re.M)
+
+
+def run_watched(command: list[str]) -> dict[str, Any]:
+    """The JSON object that a command prints last, its wall seconds, and the peak memory of it and of its largest Ray worker."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    started = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        child = subprocess.Popen(command, env=environment, stdout=out, stderr=err)
+        peaks = wait_and_watch(child)
+        wall = time.perf_counter() - started
+        out.seek(0)
+        err.seek(0)
+        if child.returncode:
+            raise SystemExit(err.read())
+        return {**json.loads(out.read().splitlines()[-1]), "wall": wall, **peaks}
+
+
+def memory(result: dict[str, Any]) -> str:
+    return f"peak memory: driver {result['driver'] / 1e9:.2f} GB, largest worker {result['worker'] / 1e9:.2f} GB"
 
 
 def wait_and_watch(child: subprocess.Popen) -> dict[str, int]:

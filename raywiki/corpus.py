@@ -43,6 +43,8 @@ class Corpus:
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
         self.url = os.fspath(url)
+        if not self.url:  # as an unset variable of a shell gives it: it would be the working folder
+            raise ValueError("the corpus has no name: give its folder or URL")
         self.fs, root = url_to_fs(self.url)
         self.root = root.rstrip("/") or "/"
         self._known: dict[str, tuple[dict[str, Any], Manifest]] = {}

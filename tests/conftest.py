@@ -24,6 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in the same order
 # Ray reads its token when it is imported, so it must be there before any test imports it.
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 os.environ.update(TOKEN)
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else Ray Data starts a process for each driver, only to count it
 os.environ.pop("RAY_ADDRESS", None)
 # `raywiki`, `ray` and `python` in what tests run as a user would are those of this environment.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -51,6 +52,16 @@ def sample_parts(tmp_path_factory) -> list[Path]:
     import raywiki as rw
 
     return rw.write_sample_wiki(tmp_path_factory.mktemp("sample"))
+
+
+@pytest.fixture(scope="session")
+def little(tmp_path_factory) -> Path:
+    """A folder with a little corpus, its dumps and a run: see `little_corpus`. Do not write to it."""
+    from little_corpus import make_little_corpus
+
+    folder = tmp_path_factory.mktemp("little")
+    make_little_corpus(folder)
+    return folder
 
 
 @dataclass(frozen=True)

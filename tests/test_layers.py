@@ -66,26 +66,6 @@ def test_imports_run_downwards(path):
             assert layer(path) not in FOUNDATION | SHOWN | {"training"}, f"{path} must work without polars"
 
 
-def test_no_imports_form_a_circle():
-    """Not those in functions and not those for type checkers either. What an `__init__` names lazily is no import."""
-    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES if path.stem != "__init__"}
-    waiting = {name: all_imports(path) & modules.keys() - {name} for name, path in modules.items()}
-    while ready := {name for name, needed in waiting.items() if not needed & waiting.keys()}:
-        waiting = {name: needed for name, needed in waiting.items() if name not in ready}
-    assert not waiting, f"these import each other, or what does: {sorted(waiting)}"
-
-
-def all_imports(path: Path) -> set[str]:
-    """Modules that a file imports anywhere, `from package import module` among them."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return names
-
-
 def test_no_script_hides_a_standard_module():
     import sys
 

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from processes import free_ports, kill_all
+from verbs_here import without_ray
 
 import raywiki as rw
+from raywiki.cli import main
 from raywiki.training import read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,9 +62,27 @@ def test_library(library):
     assert max(map(len, printed.splitlines())) <= 100
 
 
-def test_commands_do_the_same(library, ray_head, tmp_path):
+def words_of(snippet: str) -> list[list[str]]:
+    """The words of each line of a shell snippet, as bash expands them in the present folder."""
+    lines = [line for line in snippet.splitlines() if line.strip()]
+    script = "\n".join(f"printf '%s\\0' {line}; printf '\\n'" for line in lines)
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True)
+    return [line.split("\0")[:-1] for line in done.stdout.splitlines()]
+
+
+def test_commands_do_the_same(library, tmp_path, monkeypatch, capsys):
+    """Typed as they stand, but into this process and without Ray: by which also Ray is seen to change nothing."""
     shutil.copytree(library / "dumps", tmp_path / "dumps")
-    run("command", tmp_path, ray_head)
+    monkeypatch.chdir(tmp_path)
+    without_ray(monkeypatch, tmp_path / "cache")
+    commands = words_of(SNIPPETS["command"])
+    assert [len(words) > 2 and words[0] for words in commands] == ["raywiki"] * 8
+    for _, *arguments in commands:
+        with pytest.raises(SystemExit) as left:
+            main(arguments)
+        assert left.value.code == 0, capsys.readouterr().err
+    printed = capsys.readouterr().out
+    assert "trained to step 40" in printed
     for table in ("articles", "decisions", "tokens/encoding=pydoc"):
         ours, theirs = (rw.Corpus(folder / "corpus").manifests(table) for folder in (library, tmp_path))
         assert {part: each.digest for part, each in ours.items()} == {part: each.digest for part, each in theirs.items()}

@@ -25,6 +25,7 @@ from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chos
 from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
+from raywiki.training.plan import require_parts
 from raywiki.training.runs import METRICS, Run, check_same, read_run
 
 RATES = 50  # the last steps whose speed tells how long a plan will take
@@ -118,10 +119,12 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
         if not trained and wait_for_run(folder):  # it is not what it was
             opened = read_run(folder) or opened
             continue
+        shards = _shards(corpus, plan, manifests)
+        require_parts(plan, shards)
         with Progress(f"train {run}", plan.segment.end_step, "steps"):  # shows that Ray is being started
             placement = place(options.get("num_workers"), options.get("device"))
         print(describe(plan, placement), file=sys.stderr, flush=True)
-        work = Work(plan, corpus.url_of(), _shards(corpus, plan, manifests), pick(options, PaceOptions))
+        work = Work(plan, corpus.url_of(), shards, pick(options, PaceOptions))
         fitted = fit_segment(work, placement)
         warnings += [*fitted.result.notes, *fitted.told]
         trained.append((plan, fitted.result))

@@ -61,6 +61,7 @@ def demo(folder: str) -> Demo:
     started = time.monotonic()
     home = Path(folder)
     corpus, vocabulary = home / "corpus", home / f"{ENCODING}.json"
+    rw.Corpus(corpus).writable()
     _say("three dump parts from the documentation of Python's standard library")
     parts = rw.write_sample_wiki(home / "dumps")
     _say("part 1: extract, curate, train a vocabulary, tokenize, train a GPT")

@@ -55,8 +55,10 @@ def inspect_rejects(
 
     Raises:
         FileNotFoundError: no corpus there.
-        ValueError: no article was rejected for that reason; the sentence lists the reasons there are.
+        ValueError: no article was rejected for that reason, and the sentence lists the reasons there are; `n` is negative.
     """
+    if n < 0:
+        raise ValueError(f"n is {n}, it must be a number of articles of at least 0")
     rejected = scan_decisions(corpus).filter(~pl.col("keep")).collect()
     wanted = {"dup": ["exact_dup", "near_dup"]}.get(reason or "", [reason])
     chosen = rejected if reason is None else rejected.filter(pl.col("reasons").list.set_intersection(wanted).list.len() > 0)
@@ -121,8 +123,10 @@ def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -
 
     Raises:
         FileNotFoundError: no corpus there.
-        ValueError: the notes of a part are damaged.
+        ValueError: the notes of a part are damaged; `n` is negative.
     """
+    if n < 0:
+        raise ValueError(f"n is {n}, it must be a number of templates of at least 0")
     corpus = Corpus.open(corpus).require()
     total: Counter[str] = Counter()
     examples: dict[str, dict[str, str]] = {}

@@ -21,7 +21,7 @@ from raywiki.training.metrics import Metrics, append_metrics, read_metrics, repl
 from raywiki.training.optim import GRAD_CLIP
 from raywiki.training.options import at_least_1
 from raywiki.training.order import hash64, step_samples
-from raywiki.training.plan import Plan, SegmentResult, segment_rate
+from raywiki.training.plan import Plan, SegmentResult, require_parts, segment_rate
 from raywiki.training.publish import published
 from raywiki.training.runs import CHECKPOINTS, LOCK, METRICS, STOP, busy_sentence
 from raywiki.training.state import Training, save, start
@@ -132,14 +132,8 @@ def micro_batch(sequences: int, seq_len: int, workers: int, batch_size: int | No
 
 def _check_caches(plan: Plan, caches: Mapping[str, TokenCache]) -> None:
     """What the segment reads must be there, and all that is there must be what the plan says."""
-    segment = plan.segment
-    for part in segment.parts:
-        if part.quota and part.name not in caches:
-            raise ValueError(
-                f"run {plan.run.name} shall learn from part {part.name}, which has no tokens now: make them again, or end "
-                "this segment where it stands and name the parts that are left (--unfinished cut --parts …)"
-            )
-    expected = {name: part.train_tokens for name, part in segment.known.items() if name in caches}
+    require_parts(plan, caches)
+    expected = {name: part.train_tokens for name, part in plan.segment.known.items() if name in caches}
     check_caches({name: caches[name] for name in expected}, expected, plan.run.config.vocab_size)
 
 

@@ -7,7 +7,7 @@ nothing. `publish.published` writes a plan when its training begins.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
@@ -103,6 +103,16 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     return Plan(replace(run, segments=(*kept, segment)), len(kept), on_disk, notes)
 
 
+def require_parts(plan: Plan, there: Container[str]) -> None:
+    """Raise ValueError when a part that the segment reads is not among those whose tokens are there."""
+    for part in plan.segment.parts:
+        if part.quota and part.name not in there:
+            raise ValueError(
+                f"run {plan.run.name} shall learn from part {part.name}, which has no tokens now: make them again, or end "
+                "this segment where it stands and name the parts that are left (--unfinished cut --parts …)"
+            )
+
+
 def segment_rate(segment: Segment, step: int) -> float:
     """Learning rate of a step of the run that lies in a segment."""
     index, steps = step - segment.start_step, segment.planned_steps or segment.steps
@@ -137,7 +147,7 @@ def quotas(weights: Sequence[float]) -> list[int]:
     a hundredth of a percent makes it 65,536, the longest.
 
     >>> quotas([500, 1500]), quotas([1, 0, 100_000])
-    ([1, 3], [1, 0, 65536])
+    ([1, 3], [1, 0, 65535])
     """
     total, length = sum(weights), SMALLEST_ROUND
     smallest = min(weight for weight in weights if weight) / total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ def generate(
         raise ValueError("the prompt has no token: give some text, or the end-of-text id for a new document")
     if not all(0 <= token < vocab_size for token in prompt):
         raise ValueError(f"the prompt has ids outside the vocabulary of {vocab_size}: encode it with the run's encoding")
-    if max_tokens < 0 or temperature < 0 or (top_k is not None and top_k < 1):
+    if max_tokens < 0 or not 0 <= temperature < math.inf or (top_k is not None and top_k < 1):
         raise ValueError(
             f"max_tokens={max_tokens}, temperature={temperature}, top_k={top_k} make no sense: "
             "give max_tokens and temperature of at least 0, top_k of at least 1"

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-sys.path.append(str(Path(__file__).resolve().parents[1] / "dumps"))
 from made_corpus import ENCODING, count_reads, make_corpus
 from made_dumps import dump_xml
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from verbs_here import without_ray
 
 import raywiki as rw
 from raywiki.corpus import Corpus
@@ -15,7 +16,8 @@ TABLES = ("articles", "signatures", "bands", "pairs", "decisions", "tokens/encod
 
 
 @pytest.fixture
-def corpus(undisturbed, tmp_path) -> Path:
+def corpus(undisturbed, tmp_path, monkeypatch) -> Path:
+    without_ray(monkeypatch, tmp_path / "cache")
     shutil.copytree(undisturbed, tmp_path / "corpus")
     return tmp_path / "corpus"
 

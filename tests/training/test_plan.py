@@ -9,7 +9,7 @@ import pytest
 
 from raywiki.training.checkpoint import save_checkpoint
 from raywiki.training.order import PartTokens, closing_counters
-from raywiki.training.plan import chosen_parts, default_batch, default_epochs, plan_segment, quotas, segment_rate
+from raywiki.training.plan import chosen_parts, default_batch, default_epochs, plan_segment, quotas, require_parts, segment_rate
 from raywiki.training.runs import open_run, read_run, write_run
 
 A = PartTokens("enwiki-p1p2", "aa" * 32, 8000, 100)
@@ -259,6 +259,17 @@ def test_a_part_that_is_gone_rests_when_one_names_the_others(run):
     left = chosen_parts(grown, [B], [B.name])
     assert plan(run, left) is None  # it has seen that part; how much more is for its owner to say
     assert plan(run, left, more_steps=5).segment.end_step == 45
+
+
+def test_an_unfinished_segment_whose_part_is_gone_says_how_to_go_on(run):
+    plan(run, [A, B], steps=40)
+    done(run, 20)
+    left = chosen_parts(read_run(run.folder), [B], [B.name])
+    with pytest.raises(ValueError, match=rf"shall learn from part {A.name}, which has no tokens now: .*--unfinished cut"):
+        require_parts(plan(run, left), [B.name])
+    cut = plan(run, left, unfinished="cut", more_steps=5)
+    require_parts(cut, [B.name])
+    assert cut.segment.part_names == [B.name]
 
 
 def test_other_tokens_begin_anew_when_their_owner_says_so(run):

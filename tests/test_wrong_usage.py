@@ -1,0 +1,230 @@
+"""Wrong usage: what is typed, what is said in one sentence, the exit status; nothing is changed, and no Ray is started."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from pathlib import Path
+
+import fsspec
+import pytest
+from verbs_here import without_ray
+
+from raywiki.cli import main
+
+# What is typed after `raywiki`, and fragments of the one sentence. Names in braces are places: see `places`.
+SENTENCES = [
+    # --- extract
+    ("extract {corpus} {no}.xml.bz2", ["no.xml.bz2"]),
+    ("extract {corpus} {dumps}", ["dumps"]),
+    ("extract {corpus} {text}", ["text.xml.bz2"]),
+    ("extract {corpus} {empty}", ["empty.xml"]),
+    ("extract {corpus} {dump1} {no}.xml", ["no.xml"]),
+    ("extract {file} {dump1}", ["nothing can be written to", "is a file: choose another place"]),
+    ("extract {file}/below {dump1}", ["nothing can be written to", "is a file: choose another place"]),
+    ("extract {file} {no}.bz2", ["is a file: choose another place"]),
+    ("extract {corpus} {no}.bz2 --language English", ["language='English' is no language code", "zh-min-nan"]),
+    ("extract {corpus} {dump1} --language fr", ["language='vi'", "language='fr'", "--overwrite"]),
+    ("extract {corpus} {no}.bz2 --cleaner perfect", ["'perfect'", "mwparserfromhell"]),
+    ("extract {corpus} {dump3} --cleaner mwparserfromhell", ["cleaner='raywiki'", "'mwparserfromhell'", "--overwrite"]),
+    ("extract {corpus} {other}", ["is committed from another file than", "--overwrite"]),
+    ("extract '' {dump1}", ["the corpus has no name"]),
+    ("extract s4://bucket/corpus {dump1}", ["s4"]),
+    # --- curate
+    ("curate {no}", ["no corpus at", "raywiki extract"]),
+    ("curate {file}", ["is a file and no corpus"]),
+    ("curate {file}/below", ["no corpus at"]),
+    ("curate {hollow}", ["has no article to curate", "raywiki extract"]),
+    ("curate {corpus} --rules gopherr", ["no rule is called 'gopherr'", "gopher_quality"]),
+    ("curate {corpus} --rules stub --rules stub", ["two rules are called 'stub'"]),
+    ("curate {corpus} --threshold 5", ["threshold is 5.0, it must lie between 0.5 and 1"]),
+    ("curate {corpus} --threshold nan", ["threshold is nan"]),
+    ("curate {corpus} --fraction 0", ["fraction is 0.0, it must be above 0"]),
+    ("curate {corpus} --min-chars -1", ["min_chars is -1, it must not be negative"]),
+    ("curate {corpus} --min-words -1 --overwrite", ["min_words is -1, it must not be negative"]),
+    ("curate {corpus} --min-chars 7", ["min_chars=100, not min_chars=7", "--overwrite"]),
+    # --- tokenize, tokenizer train
+    ("tokenize {no}", ["no corpus at", "raywiki extract"]),
+    ("tokenize {hollow} --encoding {small}", ["has no curated part to tokenize", "raywiki curate"]),
+    ("tokenize {corpus} --val-fraction 2", ["val_fraction is 2.0, it must be at least 0 and below 1"]),
+    ("tokenize {corpus} --val-fraction 0.3", ["val_fraction=0.2, not val_fraction=0.3", "--overwrite"]),
+    ("tokenize {corpus} --encoding {no}.json", ["no vocabulary file", "no.json", "raywiki tokenizer train"]),
+    ("tokenize {corpus} --encoding gpt9", ["unknown encoding 'gpt9'", "gpt2"]),
+    ("tokenize {corpus} --encoding gpt2", ["the vocabulary of 'gpt2' cannot be had here", "TIKTOKEN_CACHE_DIR"]),
+    ("tokenize {corpus} --encoding {renamed}", ["is not the vocabulary that", "'small'", "--overwrite"]),
+    ("tokenize {corpus} --encoding {listed}", ["'list' is no tokenizer.json"]),
+    ("tokenizer train {no} --to {new}.json", ["no corpus at"]),
+    ("tokenizer train {hollow} --to {new}.json", ["no text to train a vocabulary on", "extract and curate"]),
+    ("tokenizer train {corpus} --to {new}.json --vocab-size 5", ["vocab_size=5 is too small", "257"]),
+    ("tokenizer train {corpus} --to {dumps}", ["is a folder: give the name of a file"]),
+    ("tokenizer train {corpus} --to {file}/new.json", ["is a file: choose another place"]),
+    # --- train
+    ("train {no} --run r1", ["no corpus at"]),
+    ("train {hollow} --run r1", ["has no tokens to train on", "raywiki tokenize"]),
+    ("train {corpus} --run r1 --device gpu", ["there is no device 'gpu'", "cpu or cuda"]),
+    ("train {corpus} --run r1 --num-workers 0", ["num_workers=0 makes no sense"]),
+    ("train {corpus} --run r1 --batch-size 0", ["batch_size=0 makes no sense"]),
+    ("train {corpus} --run r1 --eval-every 0", ["eval_every=0 makes no sense"]),
+    ("train {corpus} --run r1 --checkpoint-every -5", ["checkpoint_every=-5 makes no sense"]),
+    ("train {corpus} --run r1 --lr 3e4", ["lr=30000 is no learning rate"]),
+    ("train {corpus} --run r1 --lr nan", ["lr=nan is no learning rate"]),
+    ("train {corpus} --run r1 --steps 0", ["steps=0 is no number of steps"]),
+    ("train {corpus} --run r1 --epochs 0", ["epochs=0.0 is no number of passes"]),
+    ("train {corpus} --run r1 --epochs inf", ["epochs=inf is no number of passes"]),
+    ("train {corpus} --run r1 --steps 5 --epochs 2", ["steps and epochs both say how long to train"]),
+    ("train {corpus} --run r1 --more-steps -1", ["more_steps=-1 is no number of steps"]),
+    ("train {corpus} --run r1 --until-step 0", ["until_step=0 is no number of steps"]),
+    ("train {corpus} --run r1 --warmup-steps -1", ["warmup_steps=-1 is no number of steps"]),
+    ("train {corpus} --run r1 --replay 1", ["replay=1.0 is no share"]),
+    ("train {corpus} --run r1 --schedule linear", ["'linear'", "cosine"]),
+    ("train {corpus} --run r1 --unfinished forget", ["unfinished='forget' is unknown", "finish or cut"]),
+    ("train {corpus} --run r1 --parts nothing", ["there is no part 'nothing' with tokens", "p100p199"]),
+    ("train {corpus} --run r1 --size micro", ["run r1 has size=nano, not size=micro"]),
+    ("train {corpus} --run r1 --seq-len 64 --more-steps 1", ["run r1 has seq_len=32, not seq_len=64"]),
+    ("train {corpus} --run r1 --total-batch-size 33 --more-steps 1", ["total_batch_size=33 tokens is no multiple"]),
+    ("train {corpus} --run r2 --size huge", ["there is no model size 'huge'", "nano"]),
+    ("train {corpus} --run r2 --recipe moe", ["there is no recipe 'moe'", "classic"]),
+    ("train {corpus} --run r2 --seq-len 100000", ["too few for one sequence of 100000", "--seq-len"]),
+    ("train {corpus} --run r2 --encoding gpt2", ["no tokens of encoding 'gpt2', only of small"]),
+    ("train {corpus} --run a/b", ["run='a/b' is no name of a run", "r1"]),
+    ("train {corpus} --run ''", ["run='' is no name of a run"]),
+    ("train {corpus} --run .x", ["run='.x' is no name of a run"]),
+    ("train memory://corpus --run r1", ["no corpus at memory://corpus"]),
+    # --- grow: all of it before the dump is read, which need not be there
+    ("grow {file} {no}.bz2 --run r1", ["is a file: choose another place"]),
+    ("grow {corpus} {no}.bz2 --run r1 --encoding gpt9", ["unknown encoding 'gpt9'"]),
+    ("grow {corpus} {no}.bz2 --run r1 --encoding {no}.json", ["no vocabulary file", "no.json"]),
+    ("grow {new} {no}.bz2 --run r1", ["the vocabulary of 'gpt2' cannot be had here", "TIKTOKEN_CACHE_DIR"]),
+    ("grow {corpus} {no}.bz2 --run r1 --encoding gpt2", ["the vocabulary of 'gpt2' cannot be had here"]),
+    ("grow {corpus} {no}.bz2 --run r1 --encoding {second}", ["run r1 has encoding=small, not encoding=second"]),
+    ("grow {corpus} {no}.bz2 --run r1 --size mini", ["run r1 has size=nano, not size=mini"]),
+    ("grow {corpus} {no}.bz2 --run r1 --seed 4", ["run r1 has seed=0, not seed=4"]),
+    ("grow {corpus} {no}.bz2 --run r1 --min-chars 7", ["min_chars=100, not min_chars=7", "--overwrite"]),
+    ("grow {corpus} {no}.bz2 --run r1 --val-fraction 0.5", ["val_fraction=0.2, not val_fraction=0.5"]),
+    ("grow {corpus} {no}.bz2 --run r1 --threshold 0", ["threshold is 0.0, it must lie between"]),
+    ("grow {corpus} {no}.bz2 --run r1 --rules gopherr", ["no rule is called 'gopherr'"]),
+    ("grow {corpus} {no}.bz2 --run r1 --language ENGLISH", ["language='ENGLISH' is no language code"]),
+    ("grow {corpus} {no}.bz2 --run r1 --device tpu", ["there is no device 'tpu'"]),
+    ("grow {corpus} {no}.bz2 --run ..", ["run='..' is no name of a run"]),
+    ("grow {corpus} {no}.bz2 --run r1", ["no.bz2"]),
+    ("grow memory://corpus {dump1} --run r1", ["a folder that all workers see, not memory://corpus"]),
+    # --- sample
+    ("sample {no} --run r1", ["no corpus at"]),
+    ("sample {corpus} --run nobody", ["there is no run nobody", "train one first"]),
+    ("sample {corpus} --run r1 --temperature -1", ["temperature=-1.0", "at least 0"]),
+    ("sample {corpus} --run r1 --temperature nan", ["temperature=nan", "at least 0"]),
+    ("sample {corpus} --run r1 --top-k 0", ["top_k=0", "at least 1"]),
+    ("sample {corpus} --run r1 --max-tokens -1", ["max_tokens=-1"]),
+    ("sample {corpus} --run r1 --device gpu", ["there is no device 'gpu'"]),
+    ("sample {corpus} --run r1 --device cuda", ["device cuda was asked for, but torch sees no GPU"]),
+    ("sample memory://there --run r1", ["sample needs a corpus in a folder, not memory://there"]),
+    # --- status, inspect, gc, remove
+    ("status {no}", ["no corpus at", "raywiki extract"]),
+    ("status ''", ["the corpus has no name"]),
+    ("status {file}", ["is a file and no corpus"]),
+    ("status memory://nothing", ["no corpus at memory://nothing"]),
+    ("inspect rejects {no}", ["no corpus at"]),
+    ("inspect rejects {corpus} --reason ugly", ["no article was rejected for 'ugly'", "the reasons are"]),
+    ("inspect rejects {corpus} -n -1", ["n is -1, it must be a number of articles of at least 0"]),
+    ("inspect templates {file}", ["is a file and no corpus"]),
+    ("inspect templates {corpus} -n -1", ["n is -1, it must be a number of templates of at least 0"]),
+    ("gc {no}", ["no corpus at"]),
+    ("gc {corpus} --min-age -1", ["min_age is -1.0, it must be a number of seconds of at least 0"]),
+    ("gc {corpus} --min-age nan", ["min_age is nan"]),
+    ("remove {corpus} nothing", ["has no part nothing: its parts are viwiki-20260101-p100p199"]),
+    ("remove {corpus} viwiki-20260101-p100p199 nothing", ["has no part nothing"]),
+    ("remove {corpus} ..", ["has no part .."]),
+    ("remove {no} nothing", ["no corpus at"]),
+    ("demo {file}", ["is a file"]),
+]  # fmt: skip
+USAGES = [
+    ("nonsense", "No such command 'nonsense'"),
+    ("extract", "Missing argument 'CORPUS'"),
+    ("extract {corpus}", "Missing argument 'DUMP...'"),
+    ("curate {corpus} --min-chars many", "Invalid value for '--min-chars'"),
+    ("curate {corpus} --ruless stub", "No such option: --ruless"),
+    ("tokenize {corpus} {small}", "unexpected extra argument"),
+    ("tokenize {corpus} --val-fraction half", "Invalid value for '--val-fraction'"),
+    ("tokenizer train {corpus}", "Missing option '--to'"),
+    ("tokenizer", "Usage: raywiki tokenizer"),
+    ("train {corpus}", "Missing option '--run'"),
+    ("train {corpus} --run r1 --steps many", "Invalid value for '--steps'"),
+    ("train {corpus} --run r1 --steps 1.5", "Invalid value for '--steps'"),
+    ("grow {corpus} --run r1", "Missing argument 'DUMP...'"),
+    ("sample {corpus}", "Missing option '--run'"),
+    ("remove {corpus}", "Missing argument 'PART...'"),
+    ("inspect rejects {corpus} -n few", "Invalid value for '-n'"),
+    ("gc {corpus} --min-age old", "Invalid value for '--min-age'"),
+]
+
+
+@pytest.fixture(scope="module")
+def places(little) -> dict[str, str]:
+    """The names in braces: places that are there, and places that are not."""
+    first, _, third = sorted((little / "dumps").glob("*.bz2"))
+    home = little / "wrong"
+    for folder in ("hollow", "a", "b", "dumps"):
+        (home / folder).mkdir(parents=True)
+    (home / "file").write_text("no corpus")
+    (home / "text.xml.bz2").write_bytes(b"just some text\n" * 100)
+    (home / "empty.xml").touch()
+    (home / "a" / "small.json").write_text((little / "small.json").read_text() + "\n")
+    (home / "second.json").write_text((little / "small.json").read_text())
+    (home / "list.json").write_text("[1, 2]")
+    (home / "b" / first.name).write_bytes(third.read_bytes())
+    fsspec.filesystem("memory").pipe("/there/file", b"")
+    names = {name: name for name in ("hollow", "file", "dumps", "no", "new")}
+    names |= {"text": "text.xml.bz2", "empty": "empty.xml", "renamed": "a/small.json"}
+    names |= {"second": "second.json", "listed": "list.json", "other": f"b/{first.name}"}
+    there = {"corpus": little / "corpus", "small": little / "small.json", "dump1": first, "dump3": third}
+    return {name: str(path) for name, path in {**there, **{name: home / path for name, path in names.items()}}.items()}
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path) -> None:
+    """No Ray, and no vocabulary of tiktoken's, whatever this process has loaded."""
+    import tiktoken
+
+    without_ray(monkeypatch, tmp_path / "cache")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(tiktoken.registry, "ENCODINGS", {})
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def typed(line: str, places: dict[str, str]) -> int:
+    """The exit status of a command line."""
+    with pytest.raises(SystemExit) as left:
+        main(shlex.split(line.format(**places)))
+    return left.value.code
+
+
+def everything(folder: Path) -> dict[str, str]:
+    """All that lies in a folder: of each file its digest."""
+    paths = {path: path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*")}
+    return {str(path.relative_to(folder)): digest for path, digest in paths.items()}
+
+
+@pytest.mark.parametrize(("line", "fragments"), SENTENCES, ids=[line for line, _ in SENTENCES])
+def test_a_mistake_is_one_sentence_and_changes_nothing(line, fragments, places, little, offline, capsys):
+    before = everything(little)
+    status = typed(line, places)
+    printed = capsys.readouterr()
+    assert (status, printed.out) == (1, "")
+    sentences = printed.err.splitlines()
+    assert len(sentences) == 1, printed.err
+    assert sentences[0].startswith("raywiki: ")
+    assert "unexpected" not in sentences[0]
+    for fragment in fragments:
+        assert fragment in sentences[0]
+    assert everything(little) == before
+
+
+@pytest.mark.parametrize(("line", "fragment"), USAGES, ids=[line for line, _ in USAGES])
+def test_wrong_words_are_status_2_and_change_nothing(line, fragment, places, little, offline, capsys):
+    before = everything(little)
+    assert typed(line, places) == 2
+    printed = capsys.readouterr()
+    assert fragment in printed.err + printed.out
+    assert everything(little) == before
