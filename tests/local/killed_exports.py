@@ -3,7 +3,7 @@
     python killed_exports.py FORMAT FOLDER
 
 Each export runs in a forked process of its own. Renames, removals and the first writes to a file are
-all tried, of the later writes every tenth. Prints the number of kills, or fails with what was found.
+all tried, of the later writes every fortieth. Prints the number of kills, or fails with what was found.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from raywiki.tokens import vocabulary_path
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 RECORDS = ("_export.json", ".export-unfinished.json")
-OPTIONS: dict[str, Any] = {"llmc": {"shard_tokens": 1900}, "jsonl": {"compression": "gz"}}
+OPTIONS: dict[str, Any] = {"llmc": {"shard_tokens": 3000}, "jsonl": {"compression": "gz"}}
 
 
 def main(format: str, folder: Path) -> None:
+    os.fsync = lambda descriptor: None  # what a killed process wrote is there without; a power cut is not tried
     export_documents.SHARD_BYTES = 1  # a file for each shard of articles
     in_child(make_exportable, folder / "one", 1)
     shutil.copytree(folder / "one", folder / "two")
@@ -90,7 +91,7 @@ def kill_at(limit: int) -> None:
         def call(*given: Any, **named: Any) -> Any:
             if half:  # a ParquetWriter writes hundreds of times
                 writes[given[0]] = writes.get(given[0], 0) + 1
-            if (not half or writes[given[0]] < 3 or writes[given[0]] % 10 == 0) and next(events) == limit:
+            if (not half or writes[given[0]] < 3 or writes[given[0]] % 40 == 0) and next(events) == limit:
                 if half:  # of what is written, the half is there
                     sink, data = given
                     sink.file.write(bytes(data)[: len(bytes(data)) // 2])
