@@ -10,6 +10,8 @@ from .engine.read import read_dump as read_dump
 from .engine.tokens import tokenize as tokenize
 from .engine.train import TrainSummary as TrainSummary
 from .engine.train import train as train
+from .local.export import ExportSummary as ExportSummary
+from .local.export import export as export
 from .local.remove import GcSummary as GcSummary
 from .local.remove import RemoveSummary as RemoveSummary
 from .local.remove import gc as gc

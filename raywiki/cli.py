@@ -221,6 +221,29 @@ def sample(
 
 
 @app.command()
+def export(
+    corpus: CorpusArg,
+    format: Annotated[str, typer.Option(help="nanogpt, llmc, hf, jsonl, parquet or text.")],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or URL to write to: new, or of an earlier export.")],
+    parts: Annotated[list[str] | None, typer.Option(help="Part to export, once for each; all by default.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="nanogpt, llmc: which tokens; the corpus's own by default.")] = None,
+    columns: Annotated[list[str] | None, typer.Option(help="hf, jsonl: a column of articles to add, once for each.")] = None,
+    compression: Annotated[str | None, typer.Option(help="jsonl, text: gz or zst; none by default.")] = None,
+    separator: Annotated[str | None, typer.Option(help="text: doc for <doc …> … </doc>, or blank for a blank line.")] = None,
+    shard_tokens: Annotated[int | None, typer.Option(help="llmc: ids in a file; 100 million by default.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export with other settings or parts.")] = False,
+    json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Kept articles or their tokens as files for other tools."""
+    import raywiki as rw
+
+    chosen: dict[str, Any] = dict(parts=parts or None, encoding=encoding, columns=columns or None, compression=compression)
+    chosen |= dict(separator=separator, shard_tokens=shard_tokens, overwrite=overwrite)
+    show(lambda: rw.export(corpus, to, format=format, **chosen), json, debug)
+
+
+@app.command()
 def status(
     corpus: CorpusArg, verify: Annotated[bool, typer.Option("--verify", help="Read every shard and check its digest.")] = False,
     json: AsJson = False, debug: Debug = False,

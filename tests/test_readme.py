@@ -146,6 +146,12 @@ def test_polars(library, ray_head):
     assert "shape: (3, 3)" in run("polars", library, ray_head)
 
 
+def test_export(library, ray_head):
+    printed = run("export", library, ray_head)
+    assert printed.count("files written") + printed.count("file written") == 6
+    assert max(map(len, printed.splitlines())) <= 100
+
+
 def test_kernels(library, ray_head):
     articles = sum(manifest.rows for manifest in rw.Corpus(library / "corpus").manifests("articles").values())
     assert f"{articles} articles" in run("kernels", library, ray_head)
