@@ -25,7 +25,7 @@ from raywiki.local.export_tokens import SHARD_TOKENS, Tokens, plan_llmc, plan_na
 from raywiki.manifest import Manifest, tokens_table
 from raywiki.progress import Progress
 from raywiki.summary import as_html, plural, sentences, table
-from raywiki.tokens import find_vocabulary, load_encoding, vocabulary_path
+from raywiki.tokens import load_encoding, vocabulary_path
 
 # The formats, each with the options that it takes, and what they are when nobody says.
 FORMATS: dict[str, dict[str, Any]] = {
@@ -186,15 +186,8 @@ def _plan(tables: Tables, decisions: Mapping[str, Manifest], format: str, settin
 
 def _tokens(tables: Tables, decisions: Mapping[str, Manifest], encoding: str | None, leading: bool) -> tuple[Tokens, bool]:
     """The tokens of these parts, and whether their encoding is GPT-2's. Raises ValueError when some are missing or stale."""
-    corpus, known = tables.corpus, tables.encodings()
+    corpus, name = tables.corpus, tables.require_encoding(encoding)
     hint = f"run `raywiki tokenize {corpus.url}` first"
-    if not known:
-        raise ValueError(f"{corpus.url} has no tokens to export: {hint}")
-    if encoding is not None and encoding not in known and not (encoding.endswith(".json") or os.path.isfile(encoding)):
-        raise ValueError(
-            f"{corpus.url} has no tokens of encoding {encoding!r}: take one of {', '.join(known)}, or tokenize first"
-        )
-    name, _ = find_vocabulary(corpus, encoding)
     committed = tables[tokens_table(name)]
     for part, each in decisions.items():
         if part not in committed:

@@ -257,7 +257,7 @@ def test_what_is_not_an_export_is_refused(corpus, tmp_path):
         ({"format": "hf", "columns": ["size"]}, "column 'size' cannot be added: take some of page_id"),
         ({"format": "llmc", "shard_tokens": 0}, "shard_tokens is 0"),
         ({"format": "jsonl", "parts": ["p9"]}, "has no curated part p9: take some of viwiki"),
-        ({"format": "llmc", "encoding": "gpt2"}, "no tokens of encoding 'gpt2': take one of small"),
+        ({"format": "llmc", "encoding": "gpt2"}, "no tokens of encoding 'gpt2', only of small"),
     ],
 )
 def test_wrong_values_are_named_before_any_work(corpus, tmp_path, given, said):
@@ -283,7 +283,7 @@ def test_what_is_missing_or_stale_is_named(tmp_path):
         rw.export(corpus, tmp_path / "to", format="text", parts=[PARTS[0]])
     assert f"part {PARTS[0]} is not curated yet" in str(rw.export(corpus, tmp_path / "rest", format="text").warnings)
     shutil.rmtree(tokens)
-    with pytest.raises(ValueError, match="has no tokens to export: run `raywiki tokenize"):
+    with pytest.raises(ValueError, match="has no tokens yet: run `raywiki tokenize"):
         rw.export(corpus, tmp_path / "to", format="llmc")
 
 
