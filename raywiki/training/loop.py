@@ -58,8 +58,7 @@ def train_segment(
     a kill at any moment, and another call give what one undisturbed call gives: bit for bit on a CPU.
 
     Args:
-        plan: see `plan.plan_segment`. It is written into the run once everything that can be checked was checked; a call
-            that fails before its first checkpoint leaves the run as it was.
+        plan: see `plan.plan_segment`; `publish.published` writes it into the run once all that can be was checked.
         caches: the tokens by part id: of each part that the segment reads, and of all others to be evaluated.
         batch_size: sequences that one worker takes at once; total_batch_size is reached by accumulating gradients. By
             default as many as fit 8,192 tokens.
