@@ -58,7 +58,12 @@ class Corpus:
         self.url = os.fspath(url)
         if not self.url:  # as an unset variable of a shell gives it: it would be the working folder
             raise ValueError("the corpus has no name: give its folder or URL")
-        self.fs, root = url_to_fs(self.url)
+        try:
+            self.fs, root = url_to_fs(self.url)
+        except ValueError as error:  # a scheme that fsspec does not know
+            raise ValueError(
+                f"no corpus can be at {self.url} ({error}): give a folder, or a URL such as s3://bucket/corpus"
+            ) from None
         self.root = root.rstrip("/") or "/"
         self._known: dict[str, tuple[dict[str, Any], Manifest]] = {}
 
@@ -98,6 +103,8 @@ class Corpus:
 
         A folder is asked; of a remote place only the first write can tell.
         """
+        if self.fs.protocol == ("http", "https"):
+            raise PermissionError(f"nothing can be written to {self.url}: give a folder, or a store such as s3://bucket/corpus")
         if self.is_local:
             for folder in (self.root, *(self.path(name) for name in (*TABLES, "tokens"))):
                 require_writable(folder)

@@ -57,6 +57,7 @@ SENTENCES = [
     ("tokenizer train {hollow} --to {new}.json", ["no text to train a vocabulary on", "extract and curate"]),
     ("tokenizer train {corpus} --to {new}.json --vocab-size 5", ["vocab_size=5 is too small", "257"]),
     ("tokenizer train {corpus} --to {dumps}", ["is a folder: give the name of a file"]),
+    ("tokenizer train {corpus} --to ''", ["the vocabulary has no name"]),
     ("tokenizer train {corpus} --to {file}/new.json", ["is a file: choose another place"]),
     # --- train
     ("train {no} --run r1", ["no corpus at"]),
@@ -70,6 +71,8 @@ SENTENCES = [
     ("train {corpus} --run r1 --lr nan", ["lr=nan is no learning rate"]),
     ("train {corpus} --run r1 --steps 0", ["steps=0 is no number of steps"]),
     ("train {corpus} --run r1 --epochs 0", ["epochs=0.0 is no number of passes"]),
+    ("train {corpus} --run r1 --steps 99999999999999999999", ["is no number of steps", "give 1 to 1,000,000,000,000"]),
+    ("train {corpus} --run r2 --seed 99999999999999999999", ["is no seed"]),
     ("train {corpus} --run r1 --epochs inf", ["epochs=inf is no number of passes"]),
     ("train {corpus} --run r1 --steps 5 --epochs 2", ["steps and epochs both say how long to train"]),
     ("train {corpus} --run r1 --more-steps -1", ["more_steps=-1 is no number of steps"]),
@@ -110,6 +113,9 @@ SENTENCES = [
     ("grow memory://corpus {dump1} --run r1", ["a folder that all workers see, not memory://corpus"]),
     # --- sample
     ("sample {no} --run r1", ["no corpus at"]),
+    ("sample {corpus} --run ''", ["run='' is no name of a run"]),
+    ("sample {corpus} --run ../r1", ["run='../r1' is no name of a run"]),
+    ("sample {corpus} --run r1 --seed 99999999999999999999", ["is no seed"]),
     ("sample {corpus} --run nobody", ["there is no run nobody", "train one first"]),
     ("sample {corpus} --run r1 --temperature -1", ["temperature=-1.0", "at least 0"]),
     ("sample {corpus} --run r1 --temperature nan", ["temperature=nan", "at least 0"]),
@@ -121,6 +127,7 @@ SENTENCES = [
     # --- status, inspect, gc, remove
     ("status {no}", ["no corpus at", "raywiki extract"]),
     ("status ''", ["the corpus has no name"]),
+    ("status s4://bucket/corpus", ["no corpus can be at s4://bucket/corpus", "s3://bucket/corpus"]),
     ("status {file}", ["is a file and no corpus"]),
     ("status memory://nothing", ["no corpus at memory://nothing"]),
     ("inspect rejects {no}", ["no corpus at"]),

@@ -26,7 +26,7 @@ from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.plan import require_parts
-from raywiki.training.runs import METRICS, Run, check_same, read_run
+from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
 
 RATES = 50  # the last steps whose speed tells how long a plan will take
 
@@ -139,8 +139,7 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
     check_options(options)
     if not corpus.is_local:
         raise ValueError(f"train needs a corpus in a folder that all workers see, not {corpus.url}: copy its tokens/ there")
-    if not run or "/" in run or run.startswith("."):
-        raise ValueError(f"run={run!r} is no name of a run: choose a plain name such as r1")
+    check_run_name(run)
     corpus.writable()
     folder = Path(corpus.path("runs", run))
     existing = read_run(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 from raywiki.corpus import Corpus
 from raywiki.tokens import find_vocabulary, load_encoding
 from raywiki.training import generate, load_model
+from raywiki.training.runs import check_run_name
 
 
 def sample(
@@ -33,6 +34,7 @@ def sample(
     corpus = Corpus.open(corpus).require()
     if not corpus.is_local:
         raise ValueError(f"sample needs a corpus in a folder, not {corpus.url}: copy its runs/{run} and tokens/ there")
+    check_run_name(run)
     model, config, _ = load_model(Path(corpus.path("runs", run)), device)
     encoding = load_encoding(*find_vocabulary(corpus.tables(), config.encoding))
     if encoding.digest != config.vocabulary:

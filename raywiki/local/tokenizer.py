@@ -22,6 +22,8 @@ def train_tokenizer(corpus: str | os.PathLike[str] | Corpus, *, to: str, vocab_s
         ValueError: nothing is curated yet, or `vocab_size` is under 257.
         OSError: `to` cannot be written.
     """
+    if not to:
+        raise ValueError("the vocabulary has no name: give a file, such as --to tokenizer.json")
     fs, path = url_to_fs(to)
     if isinstance(fs, LocalFileSystem):
         if os.path.isdir(path):

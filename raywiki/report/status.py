@@ -6,12 +6,15 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.manifest import part_order, tokens_table
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
+from raywiki.training.checkpoint import latest_step
+from raywiki.training.runs import CHECKPOINTS
 
 
 @dataclass(frozen=True)
@@ -111,14 +114,15 @@ def _runs(corpus: Corpus) -> list[dict[str, Any]]:
     rows = []
     for run, body in corpus.runs().items():
         metrics = corpus.path("runs", run, "metrics.jsonl")
-        lines = corpus.fs.cat_file(metrics).splitlines() if corpus.fs.exists(metrics) else []
-        records = [json.loads(line) for line in lines if line.strip()]
+        whole = corpus.fs.cat_file(metrics).rpartition(b"\n")[0] if corpus.fs.exists(metrics) else b""  # a run may be at work
+        records = [json.loads(line) for line in whole.splitlines() if line.strip()]
+        saved = latest_step(Path(corpus.path("runs", run, CHECKPOINTS))) if corpus.is_local else 0
         losses = [record["val_loss"] for record in records if record.get("val_loss")]
         rows.append(
             {
                 "run": run,
                 "segments": len(body["segments"]),
-                "step": max((record["step"] for record in records), default=0),
+                "step": max((record["step"] for record in records), default=saved),
                 "of": sum(segment["steps"] for segment in body["segments"]),
                 "parts": len({part["name"] for segment in body["segments"] for part in segment["parts"]}),
                 "val_loss": _mean(losses[-1]) if losses else None,

@@ -7,7 +7,6 @@ No torch, so that `--help` answers at once.
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypedDict, TypeVar, get_type_hints
 
@@ -17,6 +16,7 @@ from raywiki.training.schedule import SCHEDULES, check_schedule
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEVICES = ("cpu", "cuda")
+MOST_STEPS, MOST_PASSES, MOST_SEED = 10**12, 10**6, 2**63 - 1  # what is beyond is a slip of the keyboard
 UNFINISHED = {
     "finish": "train an unfinished segment to its end before new parts open another one",
     "cut": "end it where it stands",
@@ -104,19 +104,26 @@ def check_options(options: Mapping[str, Any]) -> None:
     if len(lengths) > 1:
         raise ValueError(f"{lengths[0]} and {lengths[1]} both say how long to train: give one of them")
     for name in ("steps", "more_steps", "until_step"):
-        if given.get(name, 1) < 1:
-            raise ValueError(f"{name}={given[name]} is no number of steps: give at least 1, or none for the default")
+        if not 1 <= given.get(name, 1) <= MOST_STEPS:
+            raise ValueError(f"{name}={given[name]} is no number of steps: give 1 to {MOST_STEPS:,}, or none for the default")
     for name in ("batch_size", "eval_every", "checkpoint_every", "total_batch_size", "seq_len", "num_workers"):
         at_least_1(name, given.get(name, 1))
-    if not 0 < given.get("epochs", 1) < math.inf:
-        raise ValueError(f"epochs={given['epochs']} is no number of passes: give a number above 0, such as 1 or 2.5")
+    if not 0 < given.get("epochs", 1) <= MOST_PASSES:
+        raise ValueError(f"epochs={given['epochs']} is no number of passes: give a number above 0 and at most {MOST_PASSES:,}")
     if not 0 <= given.get("replay", 0) < 1:
         raise ValueError(f"replay={given['replay']} is no share: give a number from 0 to below 1")
     if not 0 < given.get("lr", 0.1) <= 1:
         raise ValueError(f"lr={given['lr']:g} is no learning rate: give a number above 0 and at most 1, such as 0.0006")
     if given.get("warmup_steps", 0) < 0:
         raise ValueError(f"warmup_steps={given['warmup_steps']} is no number of steps: give 0 or more")
+    check_seed(given.get("seed", 0))
     _check_names(given)
+
+
+def check_seed(seed: int) -> None:
+    """Raise ValueError when torch would not take it."""
+    if not 0 <= seed <= MOST_SEED:
+        raise ValueError(f"seed={seed} is no seed: give a number from 0 to {MOST_SEED}")
 
 
 def _check_names(given: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ def published(plan: Plan) -> Iterator[None]:
     Raises:
         ValueError: another command has changed the run since this was planned.
     """
+    _sweep(plan)
     run, before = plan.run, read_run(plan.run.folder)
     segments = before.segments if before else None
     if segments not in (plan.made_from, run.segments):
@@ -36,6 +37,7 @@ def published(plan: Plan) -> Iterator[None]:
 def take_back(plan: Plan) -> None:
     """Leave the run as it was before a plan, unless the plan is old or has saved a checkpoint; the lock must be held."""
     run = plan.run
+    _sweep(plan)
     if plan.made_from == run.segments or run.steps_done > plan.segment.start_step:
         return
     if plan.made_from:
@@ -44,3 +46,9 @@ def take_back(plan: Plan) -> None:
         return
     for name in (SEGMENTS, METRICS):
         (run.folder / name).unlink(missing_ok=True)
+
+
+def _sweep(plan: Plan) -> None:
+    """Remove the half-written files of processes that were killed; the lock is held, so nobody is writing."""
+    for left in plan.run.folder.glob(".*.tmp"):
+        left.unlink(missing_ok=True)

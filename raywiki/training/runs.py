@@ -106,6 +106,12 @@ def check_same(run: Run, given: Mapping[str, Any]) -> None:
             )
 
 
+def check_run_name(run: str) -> None:
+    """Raise ValueError when this cannot be the name of a run's folder."""
+    if not run or "/" in run or run.startswith("."):
+        raise ValueError(f"run={run!r} is no name of a run: choose a plain name such as r1")
+
+
 def read_run(folder: str | os.PathLike[str]) -> Run | None:
     """The run in a folder, or None when there is none. Raises ValueError when its segments.json is damaged."""
     path = Path(folder) / SEGMENTS

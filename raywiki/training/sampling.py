@@ -14,6 +14,7 @@ from torch import Tensor
 
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.config import find_recipe
+from raywiki.training.options import check_seed
 from raywiki.training.runs import CHECKPOINTS, RunConfig, read_run
 from raywiki.training.state import load_state
 from raywiki.training.workers import find_device
@@ -61,6 +62,7 @@ def generate(
     Raises:
         ValueError: the prompt is empty or has ids outside the vocabulary, or a number makes no sense.
     """
+    check_seed(seed)
     vocab_size = model.config.vocab_size
     if not len(prompt):
         raise ValueError("the prompt has no token: give some text, or the end-of-text id for a new document")

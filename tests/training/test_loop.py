@@ -290,6 +290,14 @@ def test_a_failed_segment_leaves_the_run_as_it_was(two_parts, monkeypatch):
     assert read_run(two_parts.run_folder()).segments[-1].lr == 5e-3
 
 
+def test_what_a_killed_process_left_half_written_goes(two_parts):
+    two_parts.train(plan={"steps": 2})
+    left = two_parts.run_folder() / ".metrics.jsonl.0a1b2c3d.tmp"
+    left.write_text("half a li")
+    two_parts.train(plan={"steps": 3})
+    assert not left.exists()
+
+
 def test_a_plan_that_was_overtaken_is_refused(two_parts):
     overtaken = plan_segment(two_parts.open(), [part for part, _ in two_parts.parts.values()], steps=3, total_batch_size=64)
     two_parts.train(plan={"steps": 2})
