@@ -2,8 +2,9 @@
 
     python killed_exports.py FORMAT FOLDER
 
-Each export runs in a forked process of its own. Renames, removals and the first writes to a file are
-all tried, of the later writes every fortieth. Prints the number of kills, or fails with what was found.
+Each export runs in a forked process of its own. Renames, removals and the first writes to a file are all tried, of the
+later writes every hundredth; into a folder that holds something, every other one of these. Prints the number of kills, or
+fails with what was found.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main(format: str, folder: Path) -> None:
 
 def kill_all(format: str, folder: Path, start: Path | None, first: dict[str, bytes], both: dict[str, bytes]) -> int:
     """Kill the export of both parts at one event after the other, into an empty folder or one that holds the first part."""
-    for count in range(1000):
+    for count in range(0, 1000, 2 if start else 1):
         shutil.rmtree(folder / "to", ignore_errors=True)
         if start:
             shutil.copytree(start, folder / "to")
@@ -94,7 +95,7 @@ def kill_at(limit: int) -> None:
         def call(*given: Any, **named: Any) -> Any:
             if half:  # a ParquetWriter writes hundreds of times
                 writes[given[0]] = writes.get(given[0], 0) + 1
-            if (not half or writes[given[0]] < 3 or writes[given[0]] % 40 == 0) and next(events) == limit:
+            if (not half or writes[given[0]] < 3 or writes[given[0]] % 100 == 0) and next(events) == limit:
                 if half:  # of what is written, the half is there
                     sink, data = given
                     sink.file.write(bytes(data)[: len(bytes(data)) // 2])
