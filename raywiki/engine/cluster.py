@@ -10,7 +10,9 @@ import pickle
 import signal
 import sys
 import threading
+import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -188,8 +190,13 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: flo
     require({"CPU": num_cpus})
     import ray
     from ray import cloudpickle
+    from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
+
+    failed = f"raywiki-failed-{uuid.uuid4().hex}".encode()
 
     def apply(row: dict[str, Any]) -> dict[str, Any]:
+        if _internal_kv_exists(failed):  # nobody will read it
+            return {"index": row["index"], "result": b""}
         try:
             result, error = function(pickle.loads(row["item"])), None
         except Exception as raised:  # carried as a value: Ray's wrappers would lose its type and sentence
@@ -205,9 +212,13 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: flo
     dataset.context.print_on_execution_start = False
     # Ray Data would start a process more, which asks for statistics that only a dashboard has.
     with only_errors("ray.data"), environment(RAY_DATA_USAGE_DISABLED="1"):
-        for row in dataset.iter_rows():
+        for done, row in enumerate(dataset.iter_rows(), 1):
             result, error = pickle.loads(row["result"])
             if error is not None:
+                # Ray Data now cancels what has not ended. A task that ends in that moment brings down the whole process with
+                # a stack of Ray's (a race in its TaskManager: ray-project/ray pull request 54798), so the short ones may end.
+                _internal_kv_put(failed, b"")  # not taken back: those that start while the rest is cancelled see it too
+                time.sleep(min(2.0, 0.1 + 0.005 * (len(rows) - done)))
                 raise error
             yield row["index"], result
 
