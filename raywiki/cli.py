@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -165,12 +165,14 @@ def tokenizer_train(
     corpus: CorpusArg,
     to: Annotated[str, typer.Option("--to", metavar="FILE", help="Where to write the tokenizer.json.")],
     vocab_size: Annotated[int, typer.Option(help="Ids in the vocabulary.")] = 32_768,
+    max_chars: Annotated[int, typer.Option(help="Characters to learn from: of more text, a sample.")] = 200_000_000,
     debug: Debug = False,
 ) -> None:
     """Train a byte-level BPE vocabulary on the kept articles."""
     import raywiki as rw
 
-    show(lambda: f"wrote {rw.train_tokenizer(corpus, to=to, vocab_size=vocab_size)}", False, debug)
+    wrote = partial(rw.train_tokenizer, corpus, to=to, vocab_size=vocab_size, max_chars=max_chars)
+    show(lambda: f"wrote {wrote()}", False, debug)
 
 
 @app.command()

@@ -56,6 +56,7 @@ SENTENCES = [
     ("tokenizer train {no} --to {new}.json", ["no corpus at"]),
     ("tokenizer train {hollow} --to {new}.json", ["no text to train a vocabulary on", "extract and curate"]),
     ("tokenizer train {corpus} --to {new}.json --vocab-size 5", ["vocab_size=5 is too small", "257"]),
+    ("tokenizer train {corpus} --to {new}.json --max-chars 0", ["max_chars is 0, it must be at least 1"]),
     ("tokenizer train {corpus} --to {dumps}", ["is a folder: give the name of a file"]),
     ("tokenizer train {corpus} --to ''", ["the vocabulary has no name"]),
     ("tokenizer train {corpus} --to {file}/new.json", ["is a file: choose another place"]),

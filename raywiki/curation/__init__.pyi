@@ -1,5 +1,6 @@
 # The public names, each with the module that it is loaded from when it is first used.
 
+from .articles import in_sample as in_sample
 from .decisions import count_decisions as count_decisions
 from .decisions import decide as decide
 from .decisions import published_texts as published_texts

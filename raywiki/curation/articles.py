@@ -38,15 +38,15 @@ def has_words(minimum: int) -> pl.Expr:
     return count_words(pl.col("text")) >= minimum
 
 
-def in_sample(fraction: float) -> pl.Expr:
+def in_sample(fraction: float, seed: int = _SAMPLE_SEED) -> pl.Expr:
     """Whether the hash of the page id is among the lowest `fraction` of all: a larger fraction keeps what a smaller one does.
 
-    The hash is XXH3-64 of the id's 8 little-endian bytes with a seed of its own.
+    The hash is XXH3-64 of the id's 8 little-endian bytes. Another seed gives a choice that has nothing to do with this one.
     """
     limit = round(fraction * 2**64)
 
     def chosen(page_ids: pl.Series) -> pl.Series:
-        hashes = (xxhash.xxh3_64_intdigest(each.to_bytes(8, "little", signed=True), _SAMPLE_SEED) for each in page_ids)
+        hashes = (xxhash.xxh3_64_intdigest(each.to_bytes(8, "little", signed=True), seed) for each in page_ids)
         return pl.Series([each < limit for each in hashes], dtype=pl.Boolean)
 
     return pl.col("page_id").map_batches(chosen, return_dtype=pl.Boolean)

@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import polars as pl
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
+from raywiki.curation import in_sample
 from raywiki.files import put, require_writable
+from raywiki.progress import Progress
 from raywiki.scan import scan_documents
 from raywiki.tokens import train_bpe
 
+MAX_CHARS = 200_000_000  # more text hardly moves the merges, and takes a minute for every 300 million characters
+_SEED = 0x766F6361  # so that the choice has nothing to do with `curate --fraction` or the val documents
 
-def train_tokenizer(corpus: str | os.PathLike[str] | Corpus, *, to: str, vocab_size: int = 32_768) -> str:
+
+def train_tokenizer(
+    corpus: str | os.PathLike[str] | Corpus, *, to: str, vocab_size: int = 32_768, max_chars: int = MAX_CHARS
+) -> str:
     """Train a byte-level BPE vocabulary on the documents of a corpus and write it as a `tokenizer.json`.
 
-    The same documents give the same file. Returns `to`.
+    Of a corpus with more text than `max_chars`, the documents with the lowest hashes of their page ids are read. The same
+    documents give the same file. Memory follows `max_chars` at most, whatever the corpus has. Returns `to`.
+
+    Args:
+        corpus: folder or URL of the corpus.
+        to: file or URL to write.
+        vocab_size: ids in all, `<|endoftext|>` included; 256 bytes and that one are the least.
+        max_chars: Unicode characters of text to learn from, about.
 
     Raises:
-        ValueError: nothing is curated yet, or `vocab_size` is under 257.
+        ValueError: nothing is curated yet, `vocab_size` is under 257 or `max_chars` under 1.
         OSError: `to` cannot be written.
     """
     if not to:
         raise ValueError("the vocabulary has no name: give a file, such as --to tokenizer.json")
+    if max_chars < 1:
+        raise ValueError(f"max_chars is {max_chars}, it must be at least 1")
     fs, path = url_to_fs(to)
     if isinstance(fs, LocalFileSystem):
         if os.path.isdir(path):
             raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/tokenizer.json")
         require_writable(os.path.dirname(path))
-    documents = scan_documents(corpus).select("text")
-    texts = (text for batch in documents.collect_batches(maintain_order=True) for text in batch["text"])
-    vocabulary = train_bpe(texts, vocab_size)
+    documents = scan_documents(corpus)
+    chars = documents.select(pl.col("n_chars").sum()).collect(engine="streaming").item()
+    if chars > max_chars:
+        documents = documents.filter(in_sample(max_chars / chars, _SEED))
+    with Progress("tokenizer train", min(chars, max_chars) / 1e6, "M characters") as progress:
+        vocabulary = train_bpe(_texts(documents, progress), vocab_size)
     put(path, vocabulary, fs)
     return to
+
+
+def _texts(documents: pl.LazyFrame, progress: Progress) -> Iterator[str]:
+    """The texts in order, a batch of them in memory at a time."""
+    for batch in documents.select("text", "n_chars").collect_batches(maintain_order=True):
+        yield from batch["text"]
+        progress.advance(int(batch["n_chars"].sum()) / 1e6, {"documents": batch.height})
+    progress.say("merging")
