@@ -26,10 +26,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in the same order
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 os.environ.update(TOKEN)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else Ray Data starts a process for each driver, only to count it
+os.environ["RAY_worker_niceness"] = "0"  # 15 by default: beside other work on the machine a test would wait for minutes
 os.environ.pop("RAY_ADDRESS", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background deaf to Ctrl-C
 # `raywiki`, `ray` and `python` in what tests run as a user would are those of this environment.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With several processes (`-n`), one has all tests that start Ray: each of them expects the machine's cores for itself."""
+    for item in items:
+        if "ray_head" in item.fixturenames or item.path.name in ("test_cluster.py", "test_readme.py"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")
