@@ -26,7 +26,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the same sums in the same order
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 os.environ.update(TOKEN)
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # else Ray Data starts a process for each driver, only to count it
-os.environ["RAY_worker_niceness"] = "0"  # 15 by default: beside other work on the machine a test would wait for minutes
+os.environ.update({"RAY_worker_niceness": "0"})  # 15 by default: beside other work a test would wait for minutes
 os.environ.pop("RAY_ADDRESS", None)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what it puts into the background deaf to Ctrl-C
 # `raywiki`, `ray` and `python` in what tests run as a user would are those of this environment.
