@@ -35,9 +35,11 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PAT
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """With several processes (`-n`), one has all tests that start Ray: each of them expects the machine's cores for itself."""
+    """With several processes (`-n`), one has the tests of the engine, which share a Ray, another those that start their own."""
     for item in items:
-        if "ray_head" in item.fixturenames or item.path.name in ("test_cluster.py", "test_readme.py"):
+        if item.path.name in ("test_cluster.py", "test_readme.py"):
+            item.add_marker(pytest.mark.xdist_group("rays"))
+        elif "ray_head" in item.fixturenames:
             item.add_marker(pytest.mark.xdist_group("ray"))
 
 
