@@ -33,16 +33,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what 
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """With several processes (`-n`), one has the tests of the engine, which share a Ray, another those that start their own."""
-    for item in items:
-        if item.path.name in ("test_cluster.py", "test_readme.py"):
-            item.add_marker(pytest.mark.xdist_group("rays"))
-        elif "ray_head" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of real dump parts beside the repository; tests that use it are skipped where it is missing."""
