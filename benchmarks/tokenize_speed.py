@@ -6,8 +6,10 @@ The text: documents made of the paragraphs that the corpus keeps, shuffled, unti
 bringing new words for ever, shuffled paragraphs do not, and backends that remember words would shine: so one word in fifty is a
 new one. nanoGPT's steps: `datasets` splits off 0.05 % for validation, encodes with tiktoken in `--processes` processes, and
 writes the ids into a memory-mapped uint16 file in 1024 pieces. Opening the documents with `datasets` is not counted, nor is
-Ray's start; both are printed. raywiki runs with gigatoken and, where that cannot be imported, with tiktoken alone. The ids of
-all three are compared. (`benchmarks/tokenize.py` would hide Python's module of that name from every script in this folder.)
+Ray's start until its workers have run an empty task; both are printed. raywiki runs with gigatoken and, where that cannot be
+imported, with tiktoken alone. The ids of all three are compared.
+
+A file called `tokenize.py` would hide Python's module of that name from every script in this folder.
 """
 
 from __future__ import annotations
@@ -127,18 +129,18 @@ def run_raywiki(here: Path, processes: int) -> dict[str, Any]:
     import ray
 
     import raywiki as rw
-    from raywiki.corpus import Corpus
+    from raywiki.engine.cluster import run
+    from raywiki.manifest import tokens_table
 
     shutil.rmtree(here / "corpus" / "tokens", ignore_errors=True)
-    for path in (here / "corpus").glob("tokens*"):
-        shutil.rmtree(path)
     started = time.perf_counter()
     ray.init(address="local", num_cpus=processes, include_dashboard=False, log_to_driver=False)
+    assert len(list(run(_nothing, range(processes)))) == processes
     aside = time.perf_counter() - started
     started = time.perf_counter()
     rw.tokenize(here / "corpus", "gpt2", val_fraction=0.0005)
     seconds = time.perf_counter() - started
-    [manifest] = Corpus(here / "corpus").manifests("tokens_gpt2").values()
+    [manifest] = rw.Corpus(here / "corpus").manifests(tokens_table("gpt2")).values()
     tokens = rw.scan_tokens(here / "corpus").select("page_id", "tokens").collect()
     return {
         "seconds": round(seconds, 2),
@@ -146,9 +148,14 @@ def run_raywiki(here: Path, processes: int) -> dict[str, Any]:
         "encoded_by": manifest.notes.get("encoded_by"),
         "megabytes": round(megabytes(here), 1),
         "tokens": manifest.counts["tokens"],
-        "disk": sum(path.stat().st_size for path in (here / "corpus").glob("tokens*/**/*.parquet")),
+        "disk": sum(path.stat().st_size for path in (here / "corpus" / "tokens").glob("**/*.parquet")),
         "ids": sums_of(dict(zip(tokens["page_id"], tokens["tokens"], strict=True))),
     }
+
+
+def _nothing(number: int) -> int:
+    time.sleep(0.2)  # long enough that each worker gets one
+    return number
 
 
 def run_nanogpt(here: Path, processes: int) -> dict[str, Any]:

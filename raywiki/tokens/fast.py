@@ -11,6 +11,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def fast_encoding(plain: Encoding, vocabulary: bytes) -> Encoding | None:
     Its cache of words only grows, so take a new one for each shard (0.1 s). `encode` raises BackendFailed.
     """
     try:
-        tokenizer = _load(json.loads(vocabulary))
+        tokenizer = _load(vocabulary)
     except Exception:  # ImportError, or whatever a beta raises on a vocabulary that it does not know: the ordinary library does
         return None
 
@@ -51,19 +52,28 @@ def fast_encoding(plain: Encoding, vocabulary: bytes) -> Encoding | None:
     return replace(plain, library="gigatoken", encode=encode)
 
 
-def _load(body: dict[str, Any]) -> Any:
+def _load(vocabulary: bytes) -> Any:
     """gigatoken's tokenizer without special tokens, as it would find them in the text of articles."""
     import gigatoken
 
-    if "tiktoken" not in body:
-        added = [token for token in body.get("added_tokens", ()) if not token["special"]]
-        return gigatoken.Tokenizer.from_json(json.dumps({**body, "added_tokens": added, "post_processor": None}))
-    scheme = SCHEMES[body["pattern"]]
-    ranks = {base64.b64decode(token): rank for token, rank in body["ranks"].items()}
+    as_json, scheme, ranks = _as_gigatoken_reads(vocabulary)
+    if as_json is not None:
+        return gigatoken.Tokenizer.from_json(as_json)
     with tempfile.TemporaryDirectory() as folder:  # it reads ranks from files alone
         path = Path(folder, "ranks.tiktoken")
-        path.write_bytes(ranks_file(ranks))
+        path.write_bytes(ranks)
         return gigatoken.Tokenizer.from_tiktoken(path, scheme, {})
+
+
+@lru_cache(maxsize=2)
+def _as_gigatoken_reads(vocabulary: bytes) -> tuple[str | None, str, bytes]:
+    """A `tokenizer.json`, or the name of the split pattern and a rank file; once for all shards of a worker process."""
+    body = json.loads(vocabulary)
+    if "tiktoken" not in body:
+        added = [token for token in body.get("added_tokens", ()) if not token["special"]]
+        return json.dumps({**body, "added_tokens": added, "post_processor": None}), "", b""
+    ranks = {base64.b64decode(token): rank for token, rank in body["ranks"].items()}
+    return None, SCHEMES[body["pattern"]], ranks_file(ranks)
 
 
 def check_sample(articles: pa.Table, tokens: pa.Table, plain: Encoding, title: bool = False) -> None:
