@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from raywiki.training.classic import IGNORED, KVCache, attend
-from raywiki.training.config import GPTConfig
+from raywiki.training.config import GPTConfig, Pieces
 from raywiki.training.optim import muon_and_adamw as build_optimizer
 from raywiki.training.order import hash64
 
@@ -64,8 +64,13 @@ def softcap(logits: Tensor) -> Tensor:
     return SOFTCAP * torch.tanh(logits / SOFTCAP)
 
 
+def pieces_of(config: GPTConfig) -> Pieces:
+    assert config.pieces is not None, "a config of another recipe"
+    return config.pieces
+
+
 def norm_of(config: GPTConfig) -> nn.Module:
-    if config.pieces.rms_norm:
+    if pieces_of(config).rms_norm:
         return nn.RMSNorm(config.n_embd, eps=EPS, elementwise_affine=False)
     return nn.LayerNorm(config.n_embd)
 
@@ -80,7 +85,7 @@ def linear(n_in: int, n_out: int, std: float) -> nn.Linear:
 class Attention(nn.Module):
     def __init__(self, config: GPTConfig, has_values: bool) -> None:
         super().__init__()
-        self.config, width = config, config.n_embd
+        self.config, self.qk_norm, width = config, pieces_of(config).qk_norm, config.n_embd
         # Apart, as Muon makes each of them orthogonal by itself.
         self.query, self.key, self.value = (linear(width, width, width**-0.5) for _ in range(3))
         self.proj = linear(width, width, out_std(config))
@@ -90,11 +95,11 @@ class Attention(nn.Module):
         self, x: Tensor, values: Tensor | None, angles: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         query, key, value = (self.heads(project(x)) for project in (self.query, self.key, self.value))
-        if self.value_scale is not None:
+        if self.value_scale is not None and values is not None:
             value = value + self.value_scale[:, None, None] * self.heads(values)
         if angles is not None:
             query, key = rotate(query, angles), rotate(key, angles)
-        if self.config.pieces.qk_norm:
+        if self.qk_norm:
             query, key = (QK_SCALE * F.rms_norm(each, each.shape[-1:], eps=EPS) for each in (query, key))
         dropout = self.config.dropout if self.training else 0.0
         y, present = attend(query, key, value, past, dropout)
@@ -107,7 +112,7 @@ class Attention(nn.Module):
 
 def out_std(config: GPTConfig) -> float:
     """Deviation of the projections into the residual stream: 0, or GPT-2's."""
-    return 0.0 if config.pieces.zero_init else 0.02 / math.sqrt(2 * config.n_layer)
+    return 0.0 if pieces_of(config).zero_init else 0.02 / math.sqrt(2 * config.n_layer)
 
 
 class Block(nn.Module):
@@ -117,7 +122,7 @@ class Block(nn.Module):
         self.norm_1, self.attention = norm_of(config), Attention(config, has_values)
         self.norm_2, self.up = norm_of(config), linear(width, 4 * width, UP_SHARE * width**-0.5)
         self.down = linear(4 * width, width, out_std(config))
-        self.drop, self.relu2 = nn.Dropout(config.dropout), config.pieces.relu2
+        self.drop, self.relu2 = nn.Dropout(config.dropout), pieces_of(config).relu2
 
     def forward(
         self, x: Tensor, values: Tensor | None, angles: Tensor | None, past: tuple[Tensor, Tensor] | None
@@ -134,8 +139,7 @@ class GPT(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        assert config.pieces is not None, "a config of another recipe"
-        self.config, self.pieces = config, config.pieces
+        self.config, self.pieces = config, pieces_of(config)
         vocab, width, layers = config.padded_vocab_size, config.n_embd, range(config.n_layer)
         self.tokens = self.table(vocab)
         self.positions = None if self.pieces.rope else self.table(config.seq_len)
@@ -193,6 +197,8 @@ class GPT(nn.Module):
     def flops_per_token(self) -> int:
         """Floating-point operations of training on a token: 6N + 12·L·H·Q·T, N without the tables that are looked up."""
         config = self.config
-        tables = [self.positions, *self.values.values(), *([self.tokens] if self.pieces.untied else [])]
-        n = self.n_params() - sum(table.weight.numel() for table in tables if table is not None)
+        looked_up: list[Tensor] = list(self.values.parameters())
+        looked_up += [] if self.positions is None else [self.positions.weight]
+        looked_up += [] if self.head is None else [self.tokens.weight]
+        n = self.n_params() - sum(table.numel() for table in looked_up)
         return 6 * n + 12 * config.n_layer * config.n_embd * config.seq_len
