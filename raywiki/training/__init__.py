@@ -7,7 +7,7 @@
     order, schedule             → data order and learning rate, pure functions of (segment, step)
     sampling.load_model, sampling.generate → text from a checkpoint
 
-Only `classic`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
+Only `classic`, `modern`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
 """
 
 from __future__ import annotations

@@ -40,14 +40,21 @@ class Attention(nn.Module):
         batch, time, width = x.shape
         heads = self.qkv(x).view(batch, time, 3, self.n_head, width // self.n_head).permute(2, 0, 3, 1, 4)
         query, key, value = heads.unbind(0)
-        if past is not None:
-            key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
-        # Each new position sees all of the past: with a past, `is_causal` (aligned at the top left) would be wrong, and
-        # positions come one by one then, so that no mask is needed.
-        assert past is None or time == 1
-        dropout = self.dropout if self.training else 0.0
-        y = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=past is None)
-        return self.proj(y.transpose(1, 2).reshape(batch, time, width)), (key, value)
+        y, present = attend(query, key, value, past, self.dropout if self.training else 0.0)
+        return self.proj(y), present
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, past: tuple[Tensor, Tensor] | None, dropout: float
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """Causal attention: (batch, n_head, time, head_dim) each to (batch, time, width), and keys and values to keep."""
+    if past is not None:
+        key, value = torch.cat([past[0], key], dim=2), torch.cat([past[1], value], dim=2)
+    # Each new position sees all of the past: with a past, `is_causal` (aligned at the top left) would be wrong, and
+    # positions come one by one then, so that no mask is needed.
+    assert past is None or query.size(2) == 1
+    y = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=past is None)
+    return y.transpose(1, 2).flatten(2), (key, value)
 
 
 class Block(nn.Module):

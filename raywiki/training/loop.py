@@ -189,7 +189,7 @@ def _train_step(training: Training, pace: _Pace) -> Metrics:
     index = training.step - segment.start_step
     lr = segment_rate(segment, training.step)
     for group in training.optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get("lr_factor", 1.0)
     if training.plan.run.config.dropout:  # seeded anew in each step, so that no generator's state need be saved
         torch.manual_seed(hash64(segment.seed, "dropout", training.step, workers.rank))
     share, norm = _update(training, pace.batch_size)

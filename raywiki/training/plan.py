@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from raywiki.training.checkpoint import latest_step
-from raywiki.training.config import find_size
+from raywiki.training.config import default_lr, find_size
 from raywiki.training.options import SegmentOptions, check_options
 from raywiki.training.order import PartTokens, Segment, closing_counters, n_windows
 from raywiki.training.runs import CHECKPOINTS, Run, RunConfig
@@ -164,7 +164,7 @@ def default_epochs(config: RunConfig, tokens: int) -> int:
     A model makes use of about 20 tokens for each of its weights (Hoffmann et al. 2022); where there are fewer, up to 4
     passes are nearly as good as new text (Muennighoff et al. 2023).
     """
-    return min(MOST_EPOCHS, max(1, math.ceil(TOKENS_PER_WEIGHT * config.model.n_params / max(1, tokens))))
+    return min(MOST_EPOCHS, max(1, math.ceil(TOKENS_PER_WEIGHT * config.model.n_scaling_params / max(1, tokens))))
 
 
 def default_batch(config: RunConfig, tokens: int) -> int:
@@ -283,7 +283,7 @@ class _Draft:
             total_batch_size=self.batch(),
             seed=self.run.config.seed,
             schedule=asked.get("schedule") or (_inherited(last.schedule) if last else "cosine"),
-            lr=asked.get("lr") or (last.lr if last else find_size(self.run.config.size).lr),
+            lr=asked.get("lr") or (last.lr if last else default_lr(self.run.config.size, self.run.config.recipe)),
             warmup_steps=asked.get("warmup_steps", min(1000, max(1, steps // 10))),
             parts=tuple(
                 replace(part, quota=share, base=used.get(part.name, 0)) for part, share in zip(self.parts, shares, strict=True)

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 from raywiki.files import put
 from raywiki.training.checkpoint import latest_step
-from raywiki.training.config import GPTConfig, find_recipe, find_size, recipe_name
+from raywiki.training.config import GPTConfig, find_size, recipe_name
 from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
@@ -40,7 +40,7 @@ class RunConfig:
 
     @property
     def model(self) -> GPTConfig:
-        return GPTConfig(self.vocab_size, self.seq_len, self.n_layer, self.n_head, self.n_embd, self.dropout)
+        return GPTConfig(self.vocab_size, self.seq_len, self.n_layer, self.n_head, self.n_embd, self.dropout, self.recipe)
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,7 @@ def open_run(
     )  # fmt: skip
     given = {name: value for name, value in given.items() if value is not None}
     if "recipe" in given:
-        find_recipe(given["recipe"])  # an unknown name is a better message than one that differs
-        given["recipe"] = recipe_name(given["recipe"])
+        given["recipe"] = recipe_name(given["recipe"])  # an unknown name is a better message than one that differs
     if "size" in given:
         find_size(given["size"])
     run = read_run(folder)
@@ -99,7 +98,8 @@ def check_same(run: Run, given: Mapping[str, Any]) -> None:
     """Raise ValueError when the run was made with another value than one of the given ones; None was not given."""
     for name, value in given.items():
         own = getattr(run.config, name)
-        if value not in (None, recipe_name(own) if name == "recipe" else own):
+        is_same = value == own or (name == "recipe" and value is not None and recipe_name(value) == recipe_name(own))
+        if value is not None and not is_same:
             raise ValueError(
                 f"run {run.name} has {name}={_short(own)}, not {name}={_short(value)}: "
                 f"leave {name} as it is, or choose another name for a new run"

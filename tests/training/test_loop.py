@@ -18,20 +18,28 @@ from raywiki.training import checkpoint as checkpoint_module
 from raywiki.training import loop, workers
 from raywiki.training.cache import open_cache
 from raywiki.training.checkpoint import find_checkpoint, model_digest
+from raywiki.training.config import RECIPES
 from raywiki.training.metrics import read_metrics
 from raywiki.training.plan import plan_segment
 from raywiki.training.runs import read_run
 from raywiki.training.sampling import load_model
+from raywiki.training.schedule import SCHEDULES
 
 VOLATILE = ("seconds", "tok_per_sec")
+ROUNDING = {"classic": 2e-5, "modern": 2e-3}  # Muon makes a matrix orthogonal in bfloat16, which sees other roundings
 
 
 def state(corner: Corner, run: str = "r1") -> tuple[str, str, list[dict]]:
     """All that two runs must have in common: weights, the optimiser's state, and metrics but for the clock's."""
     folder = find_checkpoint(corner.run_folder(run) / "checkpoints").folder
     model = torch.load(folder / "model.pt", weights_only=True)
-    moments = torch.load(folder / "optimizer.pt", weights_only=True)["state"]
-    flat = {f"{key}.{name}": tensor for key, each in moments.items() for name, tensor in each.items()}
+    optimizer = torch.load(folder / "optimizer.pt", weights_only=True)
+    states = [each["state"] for each in optimizer.get("together", [optimizer])]
+    flat = {
+        f"{number}.{key}.{name}": tensor
+        for number, state in enumerate(states) for key, each in state.items() for name, tensor in each.items()
+    }  # fmt: skip
+    assert flat, "nothing to compare"
     lines = read_metrics(corner.run_folder(run) / "metrics.jsonl")
     return model_digest(model), model_digest(flat), [{k: v for k, v in line.items() if k not in VOLATILE} for line in lines]
 
@@ -43,10 +51,11 @@ def two_parts(corner, text):
     return corner
 
 
-def test_it_learns_a_short_text_by_heart(corner):
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_it_learns_a_short_text_by_heart(corner, recipe):
     sentence = b"the quick brown fox jumps over the lazy dog. "
     corner.add("a", sentence * 8, val=sentence * 2)
-    shape = {"n_layer": 2, "n_embd": 32, "seq_len": 32, "n_head": 2}
+    shape = {"recipe": recipe, "n_layer": 2, "n_embd": 32, "seq_len": 32, "n_head": 2}
     [result] = corner.train(plan={"steps": 120, "total_batch_size": 256, "lr": 1e-2}, shape=shape, eval_every=40)
     assert (result.status, result.step) == ("finished", 120)
     assert result.train_loss < 0.2
@@ -68,18 +77,19 @@ def test_each_step_has_one_line(two_parts):
     assert {"train_loss", "lr", "grad_norm", "tok_per_sec", "mfu", "seconds"} <= set(lines[7])
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_stopped_and_gone_on_equals_undisturbed(two_parts, dropout):
-    shape = {"dropout": dropout}
-    two_parts.train("whole", plan={"steps": 12}, shape=shape)
-    first = two_parts.train(plan={"steps": 12}, shape=shape, progress=stop_after(two_parts, 7))
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize(("recipe", "dropout"), [("classic", 0.0), ("classic", 0.3), ("modern", 0.0), ("modern", 0.3)])
+def test_stopped_and_gone_on_equals_undisturbed(two_parts, recipe, dropout, schedule):
+    shape, plan = {"recipe": recipe, "dropout": dropout}, {"steps": 12, "schedule": schedule}
+    two_parts.train("whole", plan=plan, shape=shape)
+    first = two_parts.train(plan=plan, shape=shape, progress=stop_after(two_parts, 7))
     assert [(result.status, result.step) for result in first] == [("stopped", 8)]  # it is seen after the next step
     assert not (two_parts.run_folder() / "STOP").exists()
     assert find_checkpoint(two_parts.run_folder() / "checkpoints").step == 8
-    second = two_parts.train(plan={"steps": 12}, shape=shape)
+    second = two_parts.train(plan=plan, shape=shape)
     assert [(result.status, result.step) for result in second] == [("finished", 12)]
     assert state(two_parts) == state(two_parts, "whole")
-    assert two_parts.train(plan={"steps": 12}, shape=shape) == []
+    assert two_parts.train(plan=plan, shape=shape) == []
 
 
 def stop_after(corner: Corner, step: int):
@@ -90,12 +100,14 @@ def stop_after(corner: Corner, step: int):
     return progress
 
 
-def test_growing_over_a_stop_equals_growing_undisturbed(two_parts):
-    two_parts.train("whole", parts=["a"], plan={"steps": 6})
-    two_parts.train("whole", plan={"steps": 6})
-    two_parts.train(parts=["a"], plan={"steps": 6})
-    two_parts.train(plan={"steps": 6}, progress=stop_after(two_parts, 8))
-    two_parts.train(plan={"steps": 6})
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_growing_over_a_stop_equals_growing_undisturbed(two_parts, recipe):
+    shape = {"recipe": recipe}
+    two_parts.train("whole", parts=["a"], plan={"steps": 6}, shape=shape)
+    two_parts.train("whole", plan={"steps": 6}, shape=shape)
+    two_parts.train(parts=["a"], plan={"steps": 6}, shape=shape)
+    two_parts.train(plan={"steps": 6}, shape=shape, progress=stop_after(two_parts, 8))
+    two_parts.train(plan={"steps": 6}, shape=shape)
     assert state(two_parts) == state(two_parts, "whole")
 
 
@@ -120,7 +132,7 @@ def _train(corner: Corner, **options) -> None:
     corner.train(**options)
 
 
-def _train_and_die(corner: Corner, moment: str) -> None:
+def _train_and_die(corner: Corner, moment: str, recipe: str) -> None:
     count = {"train": 8, "weights": 3, "json": 1, "LATEST": 3}[moment]
 
     def dying(function, when=lambda *_: True):
@@ -144,16 +156,20 @@ def _train_and_die(corner: Corner, moment: str) -> None:
         checkpoint_module.json.dumps = dying(json.dumps, lambda body, *_: isinstance(body, dict) and body.get("step") == 8)
     if moment == "LATEST":
         files.os.replace = dying(os.replace, lambda _, target: Path(target).name == "LATEST")
-    _train(corner, plan={"steps": 12}, checkpoint_every=4)
+    _train(corner, plan={"steps": 12}, shape={"recipe": recipe}, checkpoint_every=4)
 
 
-@pytest.mark.parametrize("moment", ["train", "weights", "json", "LATEST"])
-def test_killed_and_run_again_equals_undisturbed(two_parts, moment):
-    assert exit_status(_train_and_die, two_parts, moment) == -9
+@pytest.mark.parametrize(
+    ("moment", "recipe"),
+    [("train", "classic"), ("weights", "classic"), ("json", "classic"), ("LATEST", "classic"), ("train", "modern")],
+)
+def test_killed_and_run_again_equals_undisturbed(two_parts, moment, recipe):
+    assert exit_status(_train_and_die, two_parts, moment, recipe) == -9
     found = find_checkpoint(two_parts.run_folder() / "checkpoints")
     assert found.step == (8 if moment == "LATEST" else 4)
-    two_parts.train(plan={"steps": 12}, checkpoint_every=4)
-    two_parts.train("whole", plan={"steps": 12}, checkpoint_every=4)
+    asked = {"plan": {"steps": 12}, "shape": {"recipe": recipe}, "checkpoint_every": 4}
+    two_parts.train(**asked)
+    two_parts.train("whole", **asked)
     assert state(two_parts) == state(two_parts, "whole")
     assert not [path for path in (two_parts.run_folder() / "checkpoints").iterdir() if path.name.startswith(".")]
 
@@ -376,8 +392,9 @@ def _join(corner: Corner, rank: int, options: dict) -> None:
     dist.destroy_process_group()
 
 
-def test_two_workers_learn_what_one_learns(two_parts):
-    asked = {"plan": {"steps": 6}, "checkpoint_every": 3}
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_workers_learn_what_one_learns(two_parts, recipe):
+    asked = {"plan": {"steps": 6}, "shape": {"recipe": recipe}, "checkpoint_every": 3}
     two_parts.train("one", **asked)
     processes = [start_process(_join, two_parts, rank, {"run": "two", **asked}) for rank in range(2)]
     for process in processes:
@@ -385,9 +402,10 @@ def test_two_workers_learn_what_one_learns(two_parts):
     assert [process.exitcode for process in processes] == [0, 0]
     one, two = (state(two_parts, run)[2] for run in ("one", "two"))
     assert [line["step"] for line in two] == [line["step"] for line in one]
+    tolerance = ROUNDING[recipe]
     for name in ("train_loss", "grad_norm"):
-        np.testing.assert_allclose([line[name] for line in two[1:]], [line[name] for line in one[1:]], rtol=2e-5)
-    assert two[-1]["val_loss"]["a"] == pytest.approx(one[-1]["val_loss"]["a"], rel=2e-5)
+        np.testing.assert_allclose([line[name] for line in two[1:]], [line[name] for line in one[1:]], rtol=tolerance)
+    assert two[-1]["val_loss"]["a"] == pytest.approx(one[-1]["val_loss"]["a"], rel=tolerance)
     orders = [find_checkpoint(two_parts.run_folder(run) / "checkpoints").about["order"] for run in ("one", "two")]
     assert orders[0] == orders[1]
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from raywiki.training.checkpoint import save_checkpoint
+from raywiki.training.config import Pieces, default_lr
+from raywiki.training.describe import plan_lines
 from raywiki.training.order import PartTokens, closing_counters
 from raywiki.training.plan import chosen_parts, default_batch, default_epochs, plan_segment, quotas, require_parts, segment_rate
-from raywiki.training.runs import open_run, read_run, write_run
+from raywiki.training.runs import check_same, open_run, read_run, write_run
 
 A = PartTokens("enwiki-p1p2", "aa" * 32, 8000, 100)
 B = PartTokens("enwiki-p3p4", "bb" * 32, 24000, 100)
@@ -41,6 +43,23 @@ def test_a_new_run_takes_the_sizes_shape_and_writes_nothing_yet(run):
     config = run.config
     assert (config.size, config.recipe, config.n_layer, config.seq_len, config.seed) == ("nano", "classic", 4, 16, 0)
     assert open_run(run.folder, **{**MADE_WITH, "seq_len": None, "size": "gpt2"}).config.seq_len == 1024
+
+
+def test_a_recipe_has_its_pieces_its_learning_rate_and_its_count_of_weights(tmp_path):
+    modern = open_run(tmp_path / "m", **MADE_WITH, recipe="modern,no_muon,no_rope")
+    assert modern.config.recipe == "modern,no_rope,no_muon"
+    assert modern.config.model.pieces == Pieces(rope=False, muon=False)
+    planned = plan(modern, [A])
+    assert planned.segment.lr == default_lr("nano", "modern")
+    assert (
+        "recipe modern,no_rope,no_muon: " + f"{modern.config.model.n_params:,} weights"
+        in plan_lines(planned, 1, "cpu", None)[0]
+    )
+    again = open_run(tmp_path / "m", **MADE_WITH, recipe="modern,no_rope,no_muon")
+    assert again.config == modern.config
+    check_same(again, {"recipe": "modern,no_muon,no_rope"})
+    with pytest.raises(ValueError, match="run m has recipe=modern,no_rope,no_muon, not recipe=modern"):
+        open_run(tmp_path / "m", **MADE_WITH, recipe="modern")
 
 
 def test_planning_writes_nothing(run):
@@ -323,6 +342,7 @@ def test_default_batch_fits_an_odd_sequence_length(tmp_path):
         ("seed", 7, "run r1 has seed=0, not seed=7"),
         ("size", "huge", "there is no model size 'huge'"),
         ("recipe", "moe", "there is no recipe 'moe'"),
+        ("recipe", "modern,no_rope", "run r1 has recipe=classic, not recipe=modern,no_rope"),
     ],
 )
 def test_a_run_keeps_what_it_was_made_with(run, name, value, sentence):

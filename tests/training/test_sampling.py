@@ -4,16 +4,24 @@ import pytest
 import torch
 from training_corner import END
 
+from raywiki.training import classic, modern
 from raywiki.training.checkpoint import find_checkpoint, model_digest
-from raywiki.training.classic import build_model
-from raywiki.training.config import GPTConfig
+from raywiki.training.config import RECIPES, GPTConfig, recipe_name
 from raywiki.training.runs import write_run
 from raywiki.training.sampling import generate, load_model
 
 
-@pytest.fixture
-def model():
-    return build_model(GPTConfig(vocab_size=61, seq_len=12, n_layer=2, n_head=2, n_embd=16), seed=1).eval()
+@pytest.fixture(params=RECIPES)
+def model(request):
+    config = GPTConfig(vocab_size=61, seq_len=12, n_layer=2, n_head=2, n_embd=16, recipe=request.param)
+    model = {"classic": classic, "modern": modern}[request.param].build_model(config, seed=1).eval()
+    if request.param == "modern":  # its head begins at 0, where all ids are alike
+        torch.nn.init.normal_(model.head.weight, std=0.02, generator=torch.Generator().manual_seed(2))
+    return model
+
+
+def head_of(model) -> torch.Tensor:
+    return model.tokens.weight if model.config.recipe == "classic" else model.head.weight
 
 
 def test_the_same_for_the_same_seed(model):
@@ -31,7 +39,7 @@ def test_the_processes_generator_is_left_alone(model):
 
 def test_padded_ids_are_never_drawn(model):
     with torch.no_grad():
-        model.tokens.weight[61:] = 50 * model.tokens.weight[:61].mean(0).sign()  # as likely as can be
+        head_of(model)[61:] = 50 * head_of(model)[:61].mean(0).sign()  # as likely as can be
     drawn = list(generate(model, [1], max_tokens=300, temperature=5.0, top_k=None))
     assert max(drawn) < 61
     assert len(set(drawn)) > 40
@@ -80,11 +88,12 @@ def test_requests_that_make_no_sense(model, prompt, options, sentence):
         generate(model, prompt, **options)
 
 
-def test_a_trained_run_is_loaded(corner, text):
+@pytest.mark.parametrize("recipe", ["gpt2", "modern", "modern,no_muon,no_rope"])
+def test_a_trained_run_is_loaded(corner, text, recipe):
     corner.add("a", text)
-    corner.train(plan={"steps": 3})
+    corner.train(plan={"steps": 3}, shape={"recipe": recipe})
     model, config, step = load_model(corner.run_folder())
-    assert (step, config.encoding, model.training) == (3, "bytes", False)
+    assert (step, config.encoding, config.recipe, model.training) == (3, "bytes", recipe_name(recipe), False)
     saved = torch.load(find_checkpoint(corner.run_folder() / "checkpoints").folder / "model.pt", weights_only=True)
     assert model_digest(model.cpu().state_dict()) == model_digest(saved)
     assert len(list(generate(model, [END], max_tokens=20))) == 20
