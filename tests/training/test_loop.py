@@ -15,13 +15,14 @@ from training_corner import Corner, exit_status, kill_self, start_process
 
 from raywiki import files
 from raywiki.training import checkpoint as checkpoint_module
-from raywiki.training import loop, workers
+from raywiki.training import loop, weights, workers
 from raywiki.training.cache import open_cache
 from raywiki.training.checkpoint import find_checkpoint, model_digest
 from raywiki.training.metrics import read_metrics
 from raywiki.training.plan import plan_segment
 from raywiki.training.runs import read_run
 from raywiki.training.sampling import load_model
+from raywiki.training.weights import read_tensors
 
 VOLATILE = ("seconds", "tok_per_sec")
 
@@ -29,7 +30,7 @@ VOLATILE = ("seconds", "tok_per_sec")
 def state(corner: Corner, run: str = "r1") -> tuple[str, str, list[dict]]:
     """All that two runs must have in common: weights, the optimiser's state, and metrics but for the clock's."""
     folder = find_checkpoint(corner.run_folder(run) / "checkpoints").folder
-    model = torch.load(folder / "model.pt", weights_only=True)
+    model = read_tensors(folder / "model.safetensors")
     moments = torch.load(folder / "optimizer.pt", weights_only=True)["state"]
     flat = {f"{key}.{name}": tensor for key, each in moments.items() for name, tensor in each.items()}
     lines = read_metrics(corner.run_folder(run) / "metrics.jsonl")
@@ -121,7 +122,7 @@ def _train(corner: Corner, **options) -> None:
 
 
 def _train_and_die(corner: Corner, moment: str) -> None:
-    count = {"train": 8, "weights": 3, "json": 1, "LATEST": 3}[moment]
+    count = {"train": 8, "weights": 2, "json": 1, "LATEST": 3}[moment]
 
     def dying(function, when=lambda *_: True):
         def call(*arguments, **options):
@@ -130,7 +131,7 @@ def _train_and_die(corner: Corner, moment: str) -> None:
                 count -= 1
                 if count == 0:
                     if moment == "weights":
-                        Path(arguments[1]).write_bytes(b"PK half of it")
+                        Path(arguments[1]).write_bytes(b"half of it")
                     kill_self()
             return function(*arguments, **options)
 
@@ -139,7 +140,7 @@ def _train_and_die(corner: Corner, moment: str) -> None:
     if moment == "train":
         loop._update = dying(loop._update)
     if moment == "weights":
-        torch.save = dying(torch.save)
+        weights.safetensors.save_model = dying(weights.safetensors.save_model)
     if moment == "json":
         checkpoint_module.json.dumps = dying(json.dumps, lambda body, *_: isinstance(body, dict) and body.get("step") == 8)
     if moment == "LATEST":
@@ -356,7 +357,7 @@ def test_a_changed_plan_or_checkpoint_is_noticed(two_parts):
 
 def test_a_damaged_checkpoint_is_made_again_and_the_result_says_so(two_parts):
     two_parts.train(plan={"steps": 6}, checkpoint_every=3)
-    latest = two_parts.run_folder() / "checkpoints" / "step_00000006" / "model.pt"
+    latest = two_parts.run_folder() / "checkpoints" / "step_00000006" / "model.safetensors"
     latest.write_bytes(latest.read_bytes()[:-1] + b"?")  # of the right size
     [redone] = two_parts.train(plan={"steps": 6})
     assert redone.notes == ("step_00000006 was damaged or incomplete: the steps after step 3 were done again",)

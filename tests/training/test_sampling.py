@@ -9,6 +9,7 @@ from raywiki.training.classic import build_model
 from raywiki.training.config import GPTConfig
 from raywiki.training.runs import write_run
 from raywiki.training.sampling import generate, load_model
+from raywiki.training.weights import read_tensors
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_a_trained_run_is_loaded(corner, text):
     corner.train(plan={"steps": 3})
     model, config, step = load_model(corner.run_folder())
     assert (step, config.encoding, model.training) == (3, "bytes", False)
-    saved = torch.load(find_checkpoint(corner.run_folder() / "checkpoints").folder / "model.pt", weights_only=True)
+    saved = read_tensors(find_checkpoint(corner.run_folder() / "checkpoints").folder / "model.safetensors")
     assert model_digest(model.cpu().state_dict()) == model_digest(saved)
     assert len(list(generate(model, [END], max_tokens=20))) == 20
 
