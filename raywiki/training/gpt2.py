@@ -63,8 +63,10 @@ def to_gpt2(weights: Mapping[str, Tensor], vocab_size: int, conv1d: bool) -> dic
     return {PREFIX + name: tensor for name, tensor in laid.items()}
 
 
-def from_gpt2(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Tensor]:
+def from_gpt2(tensors: Mapping[str, Tensor], config: GPTConfig, rows: int) -> dict[str, Tensor]:
     """GPT-2's weights, as transformers has them, by their names in "classic".
+
+    Its embedding must have so many `rows`: those of `config.vocab_size` ids, and maybe some of its own padding.
 
     Of its positions, the first `config.seq_len` are taken. The padding of the embedding is filled with the mean of the rows
     that the vocabulary has: the logit of such an id is the mean of theirs, so that all the padding together changes a loss by
@@ -85,8 +87,8 @@ def from_gpt2(tensors: Mapping[str, Tensor], config: GPTConfig) -> dict[str, Ten
         raise ValueError("its head is not its embedding, as GPT-2's is")
     if named:
         raise ValueError(f"its {next(iter(named))} is nothing that GPT-2 has")
-    if not config.vocab_size <= len(embedding) <= config.padded_vocab_size:
-        raise ValueError(f"its embedding has {len(embedding):,} rows, not {config.vocab_size:,}")
+    if len(embedding) != rows:
+        raise ValueError(f"its embedding has {len(embedding):,} rows, not {rows:,}")
     if len(positions) < config.seq_len:
         raise ValueError(f"it has {len(positions):,} positions, fewer than {config.seq_len:,}")
     weights["positions.weight"] = positions[: config.seq_len]

@@ -83,7 +83,7 @@ class Source:
             positions = tensors.get("positions.weight")
             return tensors if positions is None else {**tensors, "positions.weight": positions[: config.seq_len]}
         try:
-            return from_gpt2(tensors, config)
+            return from_gpt2(tensors, config, self.vocab_size)
         except ValueError as error:
             raise ValueError(f"{self.place} holds no GPT-2 that can be gone on from: {error}") from error
 
@@ -113,7 +113,7 @@ def find_source(place: str | os.PathLike[str], runs: Path, sha256: str | None = 
     """
     given, place = os.fspath(place), init_place(place, runs)
     folder = runs / place.removeprefix(RUN) if place.startswith(RUN) else Path(place)
-    if not place.endswith(("/", ":")) and ((folder / CHECKPOINTS).is_dir() or (folder / ABOUT).is_file()):
+    if (folder / CHECKPOINTS).is_dir() or (folder / ABOUT).is_file():
         return _of_run(place, folder, sha256)
     if place.startswith(RUN):
         raise ValueError(f"init_from={given}: there is no run {place.removeprefix(RUN)} with a checkpoint in {runs}")
@@ -168,14 +168,14 @@ def require_source(place: str | os.PathLike[str], runs: Path, given: Mapping[str
 def check_vocabulary(source: Source, config: GPTConfig, digest: str) -> None:
     """Raise ValueError unless the weights are for a vocabulary: of a run, by its digest; of a GPT-2, by its number of ids.
 
-    An embedding that is padded may have more rows, up to `padded_vocab_size`.
+    A GPT-2's number may be rounded up to a multiple of 64, as nanoGPT does, or of 128.
     """
-    own = source.settings.get("vocabulary", digest)
-    if own != digest or not config.vocab_size <= source.vocab_size <= config.padded_vocab_size:
+    own, size = source.settings.get("vocabulary", digest), config.vocab_size
+    if own != digest or source.vocab_size not in (size, -(-size // 64) * 64, config.padded_vocab_size):
         differs = f" ({own[:12]}…, not {digest[:12]}…)" if own != digest else ""
         raise ValueError(
             f"init_from={source.place} has a vocabulary of {source.vocab_size:,} ids, and the tokens are of one of "
-            f"{config.vocab_size:,}{differs}: tokenize the corpus with the encoding that these weights were trained with"
+            f"{size:,}{differs}: tokenize the corpus with the encoding that these weights were trained with"
         )
 
 

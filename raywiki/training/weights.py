@@ -20,11 +20,7 @@ METADATA = {"format": "pt"}  # what transformers wants to read before it opens a
 
 
 def bare(model: nn.Module) -> nn.Module:
-    """The model itself, out of what torch.compile and DistributedDataParallel put around it, so that no name has a prefix.
-
-    >>> bare(torch.compile(nn.Linear(2, 2)))
-    Linear(in_features=2, out_features=2, bias=True)
-    """
+    """The model itself, out of what torch.compile and DistributedDataParallel put around it, so that no name has a prefix."""
     while True:
         if isinstance(model, nn.parallel.DistributedDataParallel):
             model = model.module

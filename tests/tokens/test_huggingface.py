@@ -26,13 +26,16 @@ def of_ranks(pattern: str) -> bytes:
     return vocabulary_of_ranks("made", ranks, pattern, {"<|endoftext|>": 300})
 
 
-def same(vocabulary: bytes) -> None:
-    encoding, tokenizer = load_encoding("made", vocabulary), Tokenizer.from_str(tokenizer_json(vocabulary).decode())
+def same(vocabulary: bytes) -> bytes:
+    """The tokenizer.json, once it is seen to do the same."""
+    made = tokenizer_json(vocabulary)
+    encoding, tokenizer = load_encoding("made", vocabulary), Tokenizer.from_str(made.decode())
     for text, ids in zip(TEXTS, encoding.encode(TEXTS), strict=True):
         assert tokenizer.encode(text).ids == ids.tolist(), text
         assert tokenizer.decode(ids.tolist(), skip_special_tokens=False) == text
     assert tokenizer.token_to_id("<|endoftext|>") == encoding.end_of_text
     assert tokenizer.encode("a<|endoftext|>").ids[-1] == encoding.end_of_text
+    return made
 
 
 def test_ranks_with_the_split_of_gpt2():
@@ -41,15 +44,13 @@ def test_ranks_with_the_split_of_gpt2():
 
 def test_gpt2(gpt2_vocabulary, monkeypatch):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(gpt2_vocabulary))
-    vocabulary = read_vocabulary("gpt2")[1]
-    same(vocabulary)
-    assert len(json.loads(tokenizer_json(vocabulary))["model"]["merges"]) == 50_000  # as many as GPT-2's merges.txt has
+    made = same(read_vocabulary("gpt2")[1])
+    assert len(json.loads(made)["model"]["merges"]) == 50_000  # as many as GPT-2's merges.txt has
 
 
 def test_a_vocabulary_of_ones_own_is_its_file():
     vocabulary = train_bpe(TEXTS * 3, vocab_size=280)
-    assert tokenizer_json(vocabulary) == vocabulary
-    same(vocabulary)
+    assert same(vocabulary) == vocabulary
 
 
 def test_another_split_has_no_tokenizer_json():
