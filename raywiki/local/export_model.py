@@ -129,7 +129,7 @@ def _plan_nanogpt(model: Model, name: str) -> Export:
     notes = (
         _what(model),
         f"put the folder beside nanoGPT's sample.py, and call it with --out_dir={name}",
-        "nanoGPT's model.py computes GELU exactly, and the weights were trained with its tanh form, as GPT-2's were: the logits "
+        "nanoGPT's model.py computes GELU exactly, and the weights were trained with its tanh form, as GPT-2's were: logits "
         "differ a little",
     )
     return Export("nanogpt model", model.settings, files, {}, "MB", notes)
