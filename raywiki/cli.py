@@ -233,15 +233,17 @@ def export(
     compression: Annotated[str | None, typer.Option(help="jsonl, text: gz or zst; none by default.")] = None,
     separator: Annotated[str | None, typer.Option(help="text: doc for <doc …> … </doc>, or blank for a blank line.")] = None,
     shard_tokens: Annotated[int | None, typer.Option(help="llmc: ids in a file; 100 million by default.")] = None,
+    run: Annotated[str | None, typer.Option(help="hf, nanogpt: write the model of this run.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Of the run: its step, latest or best; latest by default.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an export with other settings or parts.")] = False,
     json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Kept articles or their tokens as files for other tools."""
+    """Kept articles, their tokens or a run's model as files for other tools."""
     import raywiki as rw
 
     chosen: dict[str, Any] = dict(parts=parts or None, encoding=encoding, columns=columns or None, compression=compression)
-    chosen |= dict(separator=separator, shard_tokens=shard_tokens, overwrite=overwrite)
+    chosen |= dict(separator=separator, shard_tokens=shard_tokens, run=run, checkpoint=checkpoint, overwrite=overwrite)
     show(lambda: rw.export(corpus, to, format=format, **chosen), json, debug)
 
 

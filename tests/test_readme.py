@@ -152,6 +152,12 @@ def test_export(library, ray_head):
     assert max(map(len, printed.splitlines())) <= 100
 
 
+def test_model(library, ray_head):
+    printed = run("model", library, ray_head)
+    assert printed.count("6 of 6 files written") + printed.count("2 of 2 files written") == 2
+    assert max(map(len, printed.splitlines())) <= 100
+
+
 def test_kernels(library, ray_head):
     articles = sum(manifest.rows for manifest in rw.Corpus(library / "corpus").manifests("articles").values())
     assert f"{articles} articles" in run("kernels", library, ray_head)

@@ -14,8 +14,8 @@ from raywiki.engine.extract import extract
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.summary import Summary, as_html, plural
-from raywiki.training import TrainOptions
-from raywiki.training.options import spelled_out
+from raywiki.training import TrainOptions, open_run
+from raywiki.training.options import RunOptions, pick, spelled_out
 from raywiki.training.runs import read_run
 
 if TYPE_CHECKING:
@@ -89,15 +89,14 @@ def grow(
     started = time.monotonic()
     corpus = Corpus.open(corpus)
     for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold)
-    existing, tables = read_run(check_train(corpus, run, options)), corpus.tables()
+    folder, tables = check_train(corpus, run, options), corpus.tables()
+    existing = read_run(folder)
     curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
-    name, _, _ = tokens_settings(tables, encoding, val_fraction, title, overwrite)  # later than now it would be an hour later
-    if existing is not None and name != existing.config.encoding:
-        raise ValueError(
-            f"run {run} has encoding={existing.config.encoding}, not encoding={name}: leave encoding as it is, or choose "
-            "another name for a new run"
-        )
+    # Later than now it would be an hour later.
+    name, _, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
+    identity = {each: settings[each] for each in ("encoding", "vocabulary", "vocab_size")}
+    open_run(folder, **identity, **pick(options, RunOptions))
     extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
     tokenized = tokenize(corpus, encoding, val_fraction=val_fraction, title=title, overwrite=overwrite)

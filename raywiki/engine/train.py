@@ -24,6 +24,7 @@ from raywiki.summary import WIDTH, as_html, sentences, some_parts, table
 from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
+from raywiki.training.init_from import require_source
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.plan import require_parts
 from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
@@ -142,9 +143,11 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
     check_run_name(run)
     corpus.writable()
     folder = Path(corpus.path("runs", run))
-    existing = read_run(folder)
+    existing, asked = read_run(folder), pick(options, RunOptions)
     if existing is not None:
-        check_same(existing, pick(options, RunOptions))
+        check_same(existing, asked)
+    elif (place := asked.get("init_from")) is not None:
+        require_source(place, folder.parent, asked)
     return folder
 
 

@@ -1,4 +1,4 @@
-"""export: the kept documents or their tokens in the files that other tools read. In this process; it needs no cluster."""
+"""export: the kept documents, their tokens or a run's weights in the files that other tools read. It needs no cluster."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from raywiki.local.export_documents import (
     plan_parquet,
     plan_text,
 )
+from raywiki.local.export_model import plan_model
 from raywiki.local.export_target import Export, Target, require_counts
 from raywiki.local.export_tokens import SHARD_TOKENS, Tokens, plan_llmc, plan_nanogpt
 from raywiki.manifest import Manifest, tokens_table
@@ -79,9 +80,10 @@ class ExportSummary:
 def export(
     corpus: str | os.PathLike[str] | Corpus, to: str | os.PathLike[str], *, format: str, parts: Sequence[str] | None = None,
     encoding: str | None = None, columns: Sequence[str] | None = None, compression: str | None = None,
-    separator: str | None = None, shard_tokens: int | None = None, overwrite: bool = False,
+    separator: str | None = None, shard_tokens: int | None = None, run: str | None = None, checkpoint: int | str | None = None,
+    overwrite: bool = False,
 ) -> ExportSummary:  # fmt: skip
-    """Write what curation keeps as files for other tools, and `_export.json`, which names them, last.
+    """Write what curation keeps, or with `run` a model, as files for other tools, and `_export.json`, which names them, last.
 
     Files appear whole; the same call again, after whatever interrupted it or when the corpus has grown, leaves alone what was
     made from the same manifests and settings. The same corpus gives the same bytes. One call at a time to one place.
@@ -98,37 +100,57 @@ def export(
         compression: of jsonl and text: "gz" or "zst"; "none" when None.
         separator: of text: "doc" for `<doc …>` and `</doc>`; "blank" for a blank line, and none in the documents.
         shard_tokens: of llmc: ids in a file; 100 million when None.
+        run: write the weights of this run, of the recipe classic: as "hf", a folder that transformers opens (config, weights,
+            tokenizer, card), or as "nanogpt", the ckpt.pt (and meta.pkl, unless the encoding is GPT-2's) of its sample.py.
+        checkpoint: of the run: a step, "latest" (when None) or "best", the lowest validation loss of those that are kept.
         overwrite: replace an export with other settings or parts.
 
     Returns:
-        A summary with the counts of each part, which add up to the corpus's manifests.
+        A summary with the counts of each part, which add up to the corpus's manifests; of a model, without.
 
     Raises:
         FileNotFoundError: no corpus there.
         ValueError: an unknown format, part, column or encoding; an option that the format does not take; nothing is curated
-            or tokenized, or what is, is stale; the target holds something else; counts do not add up; a shard is damaged.
+            or tokenized, or what is, is stale; the target holds something else; counts do not add up; a shard is damaged;
+            there is no such run or checkpoint, or its recipe is none that the format knows.
         OSError: the target cannot be written to.
     """
     started = time.monotonic()
     given = dict(encoding=encoding, columns=columns, compression=compression, separator=separator, shard_tokens=shard_tokens)
     settings = _settings(format, given)
+    _check_run(run, checkpoint, {**given, "parts": parts})
     corpus = Corpus.open(corpus).require()
-    target = Target(to)
-    tables = corpus.tables()
-    decisions = _curated(tables, parts)
-    planned = _plan(tables, decisions, format, settings)
+    target, tables = Target(to), corpus.tables()
+    warnings: list[str] = []
+    if run is not None:
+        planned = plan_model(tables, run, checkpoint, format, target.url)
+    else:
+        decisions = _curated(tables, parts)
+        planned = _plan(tables, decisions, format, settings)
+        missing = [part for part in tables["articles"] if parts is None and part not in decisions]
+        warnings = [f"part {part} is not curated yet and not exported: run `raywiki curate {corpus.url}`" for part in missing]
     target.require(planned, overwrite)
     with Progress(f"export {format}", sum(file.amount for file in planned.files), planned.unit) as progress:
         written = target.make(planned, progress)
     require_counts(planned.expected, target.counts())
     target.complete(planned)
     rows = tuple({"part": part, **counts} for part, counts in planned.expected.items())
-    missing = [part for part in tables["articles"] if parts is None and part not in decisions]
-    warnings = tuple(f"part {part} is not curated yet and not exported: run `raywiki curate {corpus.url}`" for part in missing)
     return ExportSummary(
-        corpus.url, target.url, format, rows, tuple(written), len(planned.files), target.bytes, time.monotonic() - started,
-        warnings, planned.notes,
+        corpus.url, target.url, planned.format, rows, tuple(written), len(planned.files), target.bytes,
+        time.monotonic() - started, tuple(warnings), planned.notes,
     )  # fmt: skip
+
+
+def _check_run(run: str | None, checkpoint: int | str | None, given: Mapping[str, Any]) -> None:
+    """Raise ValueError for options of a model without a run, and for those of data with one."""
+    if run is None and checkpoint is not None:
+        raise ValueError("checkpoint says which weights of a run: name the run too, or leave checkpoint out")
+    if run is not None:
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(
+                    f"{name} says which articles or tokens, and a run's weights have none: leave {name} or run out"
+                )
 
 
 def _settings(format: str, given: Mapping[str, Any]) -> dict[str, Any]:

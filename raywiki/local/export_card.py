@@ -5,7 +5,7 @@ The licences are those of Wikipedia's text: CC BY-SA and GFDL; CC BY-SA 4.0 sinc
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from raywiki.files import HashingFile
@@ -48,9 +48,8 @@ def size_category(count: int) -> str:
 
 
 def _header(configs: Configs) -> list[str]:
-    languages = dict.fromkeys(str(each.settings["language"]) for each in _articles(configs) if each.settings.get("language"))
     kept = sum(decisions.counts["kept"] for held in configs.values() for _, decisions in held)
-    lines = ["---", *(["language:", *(f"- {language}" for language in languages)] if languages else [])]
+    lines = ["---", *language_lines(_articles(configs))]
     lines += ["license:", *(f"- {name}" for name in dict.fromkeys(map(licence, configs))), "- gfdl"]
     lines += ["task_categories:", "- text-generation", "size_categories:", f"- {size_category(kept)}", "configs:"]
     for name in configs:
@@ -73,16 +72,30 @@ def _body(configs: Configs, columns: Sequence[str]) -> list[str]:
 
 
 def _attribution(configs: Configs) -> list[str]:
-    names = " and ".join(dict.fromkeys(_LICENCES[licence(name)] for name in configs))
     lines = ["## Licence and attribution", ""]
-    lines += [f"The texts are by the contributors of the wikis below, under {names}, and mostly also under the GFDL.", ""]
+    lines += [f"The texts are by the contributors of the wikis below, under {licence_names(configs)}.", ""]
     lines += ["Each row's `url` leads to its page, whose history names the authors. The texts were changed: markup was taken"]
     lines += ["out and articles were left out. Whoever publishes them again names the authors and keeps the licence.", ""]
-    for articles in _articles(configs):
-        file, sha256 = articles.source.get("name"), articles.source.get("sha256")
-        dump = f", from the dump file {file} (SHA-256 {sha256})" if file else ""
-        lines.append(f"- {articles.notes.get('wiki') or articles.part.partition('-')[0]}, part {articles.part}{dump}")
-    return lines
+    return [*lines, *map(origin, _articles(configs))]
+
+
+def licence_names(configs: Iterable[str]) -> str:
+    """The licences of the texts of these configurations, in words with links."""
+    names = " and ".join(dict.fromkeys(_LICENCES[licence(name)] for name in configs))
+    return f"{names}, and mostly also under the GFDL"
+
+
+def origin(articles: Manifest) -> str:
+    """A line that says which wiki and dump file the articles of a part are from."""
+    file, sha256 = articles.source.get("name"), articles.source.get("sha256")
+    dump = f", from the dump file {file} (SHA-256 {sha256})" if file else ""
+    return f"- {articles.notes.get('wiki') or articles.part.partition('-')[0]}, part {articles.part}{dump}"
+
+
+def language_lines(articles: Iterable[Manifest]) -> list[str]:
+    """The header's lines with the languages of these articles, if any is known."""
+    languages = dict.fromkeys(str(each.settings["language"]) for each in articles if each.settings.get("language"))
+    return ["language:", *(f"- {language}" for language in languages)] if languages else []
 
 
 _LICENCES = {

@@ -119,7 +119,7 @@ def plan_nanogpt(tokens: Tokens, settings: dict[str, Any], is_gpt2: bool) -> Exp
     notes = []
     if not is_gpt2:
         key = digest_of([FORMAT, "meta.pkl", tokens.encoding.digest])
-        files.append(PlannedFile("meta.pkl", key, partial(_write_meta, tokens.encoding)))
+        files.append(PlannedFile("meta.pkl", key, partial(write_meta, tokens.encoding)))
         notes.append(
             "meta.pkl has the text of each id and the id of each character that is one: sample.py takes a prompt of those "
             "characters, and a letter of several ids comes out as \ufffd"
@@ -179,7 +179,7 @@ def _write_bin(tokens: Tokens, split: str, start: int, stop: int, header: bytes,
     return counts
 
 
-def _write_meta(encoding: Encoding, sink: HashingFile, advance: Advance) -> Counts:
+def write_meta(encoding: Encoding, sink: HashingFile, advance: Advance) -> Counts:
     itos = {index: _text(encoding, index) for index in range(encoding.vocab_size)}
     stoi = {text: index for index, text in reversed(itos.items()) if len(text) == 1 and text != "\ufffd"}
     sink.write(pickle.dumps({"vocab_size": encoding.vocab_size, "itos": itos, "stoi": stoi}, protocol=4))

@@ -8,6 +8,8 @@ from .encodings import vocabulary_path as vocabulary_path
 from .fast import BackendFailed as BackendFailed
 from .fast import check_sample as check_sample
 from .fast import fast_encoding as fast_encoding
+from .huggingface import tokenizer_config as tokenizer_config
+from .huggingface import tokenizer_json as tokenizer_json
 from .table import articles_to_tokens as articles_to_tokens
 from .table import splits as splits
 from .vocabulary import train_bpe as train_bpe

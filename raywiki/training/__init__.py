@@ -5,9 +5,10 @@
     plan.plan_segment           → what to train next, a function of run, parts and request
     loop.train_segment          → publishes the plan (runs/<run>/segments.json) and trains it, on one process or several
     order, schedule             → data order and learning rate, pure functions of (segment, step)
+    init_from.find_source       → weights to begin with: another run's, or a GPT-2's from a folder
     sampling.load_model, sampling.generate → text from a checkpoint
 
-Only `classic`, `modern`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
+Only `classic`, `modern`, `gpt2`, `weights`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
 """
 
 from __future__ import annotations

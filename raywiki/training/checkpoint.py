@@ -1,6 +1,6 @@
 """Checkpoints: folders that are whole or not there.
 
-    checkpoints/step_00000500/model.pt optimizer.pt checkpoint.json
+    checkpoints/step_00000500/model.safetensors optimizer.pt checkpoint.json
     checkpoints/LATEST                                                  the name of the folder to go on from
 
 A checkpoint is written under another name, closed by `checkpoint.json` (which holds the digest of every file), renamed, and
@@ -22,7 +22,8 @@ from typing import Any
 
 from raywiki.files import put, sha256_of, sync_folder
 
-ABOUT, LATEST, FORMAT = "checkpoint.json", "LATEST", 1
+CHECKPOINTS, ABOUT, LATEST = "checkpoints", "checkpoint.json", "LATEST"
+FORMAT = 2  # 1 had the weights in model.pt
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
     latest, passed_over = _read_latest(folder), list[str]()
     names = sorted((path.name for path in folder.glob("step_*")), reverse=True)
     for name in [latest, *(name for name in names if name != latest)] if latest else names:
-        found = _read(folder / name, verify)
+        found = read_checkpoint(folder / name, verify)
         if found is not None:
             return replace(found, passed_over=tuple(passed_over))
         passed_over.append(name)
@@ -131,7 +132,7 @@ def _read_latest(folder: Path) -> str | None:
     return name if name.startswith("step_") else None
 
 
-def _read(folder: Path, verify: bool) -> Checkpoint | None:
+def read_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
     """The checkpoint in a folder, or None unless it is whole. ValueError when a newer raywiki wrote it."""
     try:
         about = json.loads((folder / ABOUT).read_bytes())

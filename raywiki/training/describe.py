@@ -44,6 +44,11 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None)
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
     ]
+    if config.init_from is not None and config.init_sha256 is not None and plan.index == 0:
+        lines.append(
+            f"it begins with the weights of {config.init_from} (SHA-256 {config.init_sha256[:12]}…); a lower --lr forgets "
+            "less of what they know"
+        )
     left = segment.end_step - max(segment.start_step, plan.run.steps_done)
     if tok_per_sec and (seconds := left * segment.total_batch_size / tok_per_sec) >= 1:
         lines.append(f"about {_duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")

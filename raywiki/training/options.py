@@ -31,6 +31,9 @@ class RunOptions(TypedDict, total=False):
     recipe: Annotated[str | None, f"Architecture and optimiser: {', '.join(RECIPES)}; classic for a new run."]
     seq_len: Annotated[int | None, "Tokens in a sequence; the size's own by default."]
     seed: Annotated[int | None, "Seed of the weights and of the data order; 0 for a new run."]
+    init_from: Annotated[
+        str | None, "Begin a new run with these weights: a folder with a GPT-2 of Hugging Face's, or run:NAME."
+    ]
 
 
 class SegmentOptions(TypedDict, total=False):

@@ -13,18 +13,23 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from raywiki.files import put
-from raywiki.training.checkpoint import latest_step
+from raywiki.training.checkpoint import CHECKPOINTS, Checkpoint, find_checkpoint, latest_step, read_checkpoint
 from raywiki.training.config import GPTConfig, find_size, recipe_name
+from raywiki.training.init_from import begin_with, check_vocabulary, find_source, init_place
+from raywiki.training.metrics import read_metrics
 from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
-SEGMENTS, CHECKPOINTS, METRICS, STOP, LOCK = "segments.json", "checkpoints", "metrics.jsonl", "STOP", ".lock"
+SEGMENTS, METRICS, STOP, LOCK = "segments.json", "metrics.jsonl", "STOP", ".lock"
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run is made with and keeps for ever. `vocabulary` is a digest of the encoding's vocabulary."""
+    """What a run is made with and keeps for ever. `vocabulary` is a digest of the encoding's vocabulary.
+
+    `init_from` is the place of the weights that it begins with, and `init_sha256` their digest; see `init_from.Source`.
+    """
 
     size: str
     recipe: str
@@ -37,6 +42,8 @@ class RunConfig:
     n_embd: int
     dropout: float
     seed: int
+    init_from: str | None = None
+    init_sha256: str | None = None
 
     @property
     def model(self) -> GPTConfig:
@@ -72,10 +79,11 @@ def open_run(
     """The run in a folder, or a new one; nothing is written before its first segment is trained.
 
     None means the run's own value or, for a new run, the default: size "nano", recipe "classic", seed 0, no dropout, and
-    the size's own shape.
+    the size's own shape; or with `init_from`, those of the weights there.
 
     Raises:
-        ValueError: the run exists with another value (the sentence names both), or a name or number makes no sense.
+        ValueError: the run exists with another value (the sentence names both), or a name or number makes no sense; there are
+            no weights at `init_from`, or they do not fit.
     """
     folder = Path(folder)
     given: dict[str, Any] = dict(
@@ -89,7 +97,7 @@ def open_run(
         find_size(given["size"])
     run = read_run(folder)
     if run is None:
-        return Run(folder, _new_config(given))
+        return Run(folder, _new_config(given) if "init_from" not in given else _init_config(folder.parent, given))
     check_same(run, given)
     return run
 
@@ -98,6 +106,8 @@ def check_same(run: Run, given: Mapping[str, Any]) -> None:
     """Raise ValueError when the run was made with another value than one of the given ones; None was not given."""
     for name, value in given.items():
         own = getattr(run.config, name)
+        if name == "init_from" and value is not None:
+            value = init_place(value, run.folder.parent)
         is_same = value == own or (name == "recipe" and value is not None and recipe_name(value) == recipe_name(own))
         if value is not None and not is_same:
             raise ValueError(
@@ -130,16 +140,51 @@ def read_run(folder: str | os.PathLike[str]) -> Run | None:
     raise ValueError(f"{path} has format {written}, this raywiki reads {FORMAT}: upgrade raywiki")
 
 
+def chosen_checkpoint(run: Run, which: str | int | None = None) -> Checkpoint:
+    """A run's checkpoint: "latest" (or None), "best" (the lowest mean validation loss of those that are kept), or by its step.
+
+    Raises:
+        ValueError: there is none such; the sentence names those that there are.
+    """
+    folder, wanted = run.folder / CHECKPOINTS, str(which if which is not None else "latest")
+    if (newest := find_checkpoint(folder)) is None:
+        raise ValueError(f"run {run.name} has no whole checkpoint yet: train it first")
+    if wanted == "latest":
+        return newest
+    kept = {found.step: found for path in sorted(folder.glob("step_*")) if (found := read_checkpoint(path)) is not None}
+    if wanted == "best":
+        losses = {step: loss for step in kept if (loss := _mean_val_loss(run, step)) is not None}
+        if not losses:
+            raise ValueError(f"no checkpoint of run {run.name} was evaluated, so none is the best: take latest or a step")
+        return kept[min(losses, key=losses.__getitem__)]
+    if not wanted.isdecimal() or int(wanted) not in kept:
+        steps = ", ".join(f"{step}" for step in kept)
+        raise ValueError(f"run {run.name} has no checkpoint {wanted!r}: take latest, best, or one of the steps {steps}")
+    return kept[int(wanted)]
+
+
+def _mean_val_loss(run: Run, step: int) -> float | None:
+    """Mean over the parts of the validation loss that was written down for a step."""
+    line = next((line for line in read_metrics(run.folder / METRICS) if line["step"] == step), {})
+    losses = [loss for loss in line.get("val_loss", {}).values() if loss is not None]
+    return sum(losses) / len(losses) if losses else None
+
+
 def write_run(run: Run) -> None:
     """Write segments.json, in one step."""
     run.folder.mkdir(parents=True, exist_ok=True)
     body = {
         "format": FORMAT,
         "run": run.name,
-        "config": asdict(run.config),
+        "config": config_json(run.config),
         "segments": [asdict(segment) for segment in run.segments],
     }
     put(run.folder / SEGMENTS, json.dumps(body, indent=1, ensure_ascii=False) + "\n")
+
+
+def config_json(config: RunConfig) -> dict[str, Any]:
+    """A configuration as JSON has it: what is None is left out, so that it reads as before there was such a setting."""
+    return {name: value for name, value in asdict(config).items() if value is not None}
 
 
 def _new_config(given: dict[str, Any]) -> RunConfig:
@@ -149,6 +194,14 @@ def _new_config(given: dict[str, Any]) -> RunConfig:
     names = {field.name for field in fields(RunConfig)}
     config = RunConfig(**({name: value for name, value in shape.items() if name in names} | chosen))
     _ = config.model  # its own checks
+    return config
+
+
+def _init_config(runs: Path, given: dict[str, Any]) -> RunConfig:
+    """The configuration of a new run that begins with other weights."""
+    source = find_source(given["init_from"], runs)
+    config = _new_config(begin_with(source, given) | {"init_from": source.place, "init_sha256": source.sha256()})
+    check_vocabulary(source, config.model, config.vocabulary)
     return config
 
 

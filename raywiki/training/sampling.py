@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.config import find_recipe
 from raywiki.training.options import check_seed
-from raywiki.training.runs import CHECKPOINTS, RunConfig, read_run
+from raywiki.training.runs import RunConfig, chosen_checkpoint, read_run
 from raywiki.training.state import load_state
 from raywiki.training.workers import find_device
 
@@ -33,9 +32,7 @@ def load_model(folder: str | os.PathLike[str], device: str | None = None) -> tup
     run, chosen = read_run(folder), find_device(device)
     if run is None:
         raise ValueError(f"there is no run {Path(folder).name} in {Path(folder).parent}: train one first")
-    found = find_checkpoint(run.folder / CHECKPOINTS)
-    if found is None:
-        raise ValueError(f"run {run.name} has no whole checkpoint yet: train it first")
+    found = chosen_checkpoint(run)
     model = importlib.import_module(find_recipe(run.config.recipe)).build_model(run.config.model)
     load_state(found, model, None, torch.device("cpu"))
     return model.to(chosen).eval(), run.config, found.step

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import pickle
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,14 @@ import raywiki
 from raywiki.training.cache import TokenCache
 from raywiki.training.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
 from raywiki.training.config import find_recipe
+from raywiki.training.init_from import load_init
 from raywiki.training.order import Segment, order_digest
 from raywiki.training.plan import Plan
-from raywiki.training.runs import CHECKPOINTS
+from raywiki.training.runs import CHECKPOINTS, config_json
+from raywiki.training.weights import MODEL, load_weights, read_torch, save_weights
 from raywiki.training.workers import Workers
 
-MODEL, OPTIMIZER = "model.pt", "optimizer.pt"
+OPTIMIZER = "optimizer.pt"
 RECORDED_STEPS = 8  # steps whose data order a checkpoint remembers, to be compared when it is gone on from
 
 
@@ -56,10 +57,10 @@ class Training:
 
 
 def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compile: bool) -> Training:
-    """Model and optimiser as the newest checkpoint left them, or fresh.
+    """Model and optimiser as the newest checkpoint left them, or fresh; or with the weights that the run is to begin with.
 
     Raises:
-        ValueError: the checkpoint does not belong to the plan.
+        ValueError: the checkpoint does not belong to the plan, or those weights are not there any more.
     """
     if workers.device.type == "cuda":
         torch.cuda.set_device(workers.device)
@@ -71,6 +72,8 @@ def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compil
     found = workers.first(lambda: find_for(plan))
     if found is not None:
         load_state(found, model, optimizer, workers.device)
+    elif config.init_from is not None and config.init_sha256 is not None:
+        load_init(config.init_from, config.init_sha256, plan.run.folder.parent, config.model, model)
     trained: Any = torch.compile(model) if compile else model
     step, notes = (found.step, _passed_over(found)) if found else (0, ())
     return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, step, notes)
@@ -88,7 +91,7 @@ def find_for(plan: Plan) -> Checkpoint | None:
         )
     if found is None:
         return None
-    if found.about["config"] != asdict(run.config):
+    if found.about["config"] != config_json(run.config):
         raise ValueError(f"{found.folder} belongs to another run than {run.folder}: restore the folder from a copy")
     order = found.about["order"]
     past = run.segments[order["segment"]] if order["segment"] < len(run.segments) else None
@@ -114,16 +117,9 @@ def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.
     Raises:
         ValueError: a file holds anything but tensors and plain values. It is not run.
     """
-    model.load_state_dict(_load(checkpoint.folder / MODEL, device))
+    load_weights(model, checkpoint.folder)
     if optimizer is not None:
-        optimizer.load_state_dict(_load(checkpoint.folder / OPTIMIZER, device))
-
-
-def _load(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        return torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"{path} holds more than tensors, and is not loaded: it is no checkpoint of raywiki's") from error
+        optimizer.load_state_dict(read_torch(checkpoint.folder / OPTIMIZER, device))
 
 
 def save(training: Training, keep: int) -> Path:
@@ -133,7 +129,7 @@ def save(training: Training, keep: int) -> Path:
     digest = order_digest(plan.segment, first, step)
     about = {
         "segment": plan.index,
-        "config": asdict(plan.run.config),
+        "config": config_json(plan.run.config),
         "order": {"segment": plan.index, "first_step": first, "last_step": step, "digest": digest},
         "versions": {
             "raywiki": raywiki.__version__,
@@ -142,7 +138,7 @@ def save(training: Training, keep: int) -> Path:
         },
     }
     files = {
-        MODEL: lambda path: torch.save(training.model.state_dict(), path),
+        MODEL: lambda path: save_weights(training.model, path),
         OPTIMIZER: lambda path: torch.save(training.optimizer.state_dict(), path),
     }
     return training.workers.first(lambda: save_checkpoint(training.folder / CHECKPOINTS, step, files, about, keep))

@@ -187,8 +187,10 @@ def test_no_file_of_a_run_can_run_code(corpus, tmp_path, ray_session):
             (run / place / name).write_bytes(attack)
     assert rw.train(corpus, "r1", steps=60).state == "unchanged"
     [newest] = [run / "checkpoints" / (run / "checkpoints" / "LATEST").read_text().strip()]
-    (newest / "model.pt").write_bytes(attack)
+    (newest / "model.safetensors").unlink()
+    (newest / "model.pt").write_bytes(attack)  # as a checkpoint of format 1 has it
     about = json.loads((newest / "checkpoint.json").read_text())
+    del about["files"]["model.safetensors"]
     about["files"]["model.pt"] = {"bytes": len(attack), "sha256": hashlib.sha256(attack).hexdigest()}
     (newest / "checkpoint.json").write_text(json.dumps(about))
     with pytest.raises(ValueError, match=r"model.pt holds more than tensors, and is not loaded"):

@@ -67,7 +67,7 @@ def test_a_damaged_one_is_passed_over(tmp_path, damage):
 def test_a_newer_format_is_no_damage(tmp_path):
     file = save(tmp_path, 3) / "checkpoint.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 9}))
-    with pytest.raises(ValueError, match=r"step_00000003 has checkpoint format 9, this raywiki reads 1: upgrade raywiki"):
+    with pytest.raises(ValueError, match=r"step_00000003 has checkpoint format 9, this raywiki reads 2: upgrade raywiki"):
         find_checkpoint(tmp_path)
 
 

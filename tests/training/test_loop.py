@@ -15,7 +15,7 @@ from training_corner import Corner, exit_status, kill_self, start_process
 
 from raywiki import files
 from raywiki.training import checkpoint as checkpoint_module
-from raywiki.training import loop, workers
+from raywiki.training import loop, weights, workers
 from raywiki.training.cache import open_cache
 from raywiki.training.checkpoint import find_checkpoint, model_digest
 from raywiki.training.config import RECIPES
@@ -24,6 +24,7 @@ from raywiki.training.plan import plan_segment
 from raywiki.training.runs import read_run
 from raywiki.training.sampling import load_model
 from raywiki.training.schedule import SCHEDULES
+from raywiki.training.weights import read_tensors
 
 VOLATILE = ("seconds", "tok_per_sec")
 ROUNDING = {"classic": 2e-5, "modern": 2e-3}  # Muon makes a matrix orthogonal in bfloat16, which sees other roundings
@@ -32,7 +33,7 @@ ROUNDING = {"classic": 2e-5, "modern": 2e-3}  # Muon makes a matrix orthogonal i
 def state(corner: Corner, run: str = "r1") -> tuple[str, str, list[dict]]:
     """All that two runs must have in common: weights, the optimiser's state, and metrics but for the clock's."""
     folder = find_checkpoint(corner.run_folder(run) / "checkpoints").folder
-    model = torch.load(folder / "model.pt", weights_only=True)
+    model = read_tensors(folder / "model.safetensors")
     optimizer = torch.load(folder / "optimizer.pt", weights_only=True)
     states = [each["state"] for each in optimizer.get("together", [optimizer])]
     flat = {
@@ -133,7 +134,7 @@ def _train(corner: Corner, **options) -> None:
 
 
 def _train_and_die(corner: Corner, moment: str, recipe: str) -> None:
-    count = {"train": 8, "weights": 3, "json": 1, "LATEST": 3}[moment]
+    count = {"train": 8, "weights": 2, "json": 1, "LATEST": 3}[moment]
 
     def dying(function, when=lambda *_: True):
         def call(*arguments, **options):
@@ -142,7 +143,7 @@ def _train_and_die(corner: Corner, moment: str, recipe: str) -> None:
                 count -= 1
                 if count == 0:
                     if moment == "weights":
-                        Path(arguments[1]).write_bytes(b"PK half of it")
+                        Path(arguments[1]).write_bytes(b"half of it")
                     kill_self()
             return function(*arguments, **options)
 
@@ -151,7 +152,7 @@ def _train_and_die(corner: Corner, moment: str, recipe: str) -> None:
     if moment == "train":
         loop._update = dying(loop._update)
     if moment == "weights":
-        torch.save = dying(torch.save)
+        weights.safetensors.save_model = dying(weights.safetensors.save_model)
     if moment == "json":
         checkpoint_module.json.dumps = dying(json.dumps, lambda body, *_: isinstance(body, dict) and body.get("step") == 8)
     if moment == "LATEST":
@@ -372,7 +373,7 @@ def test_a_changed_plan_or_checkpoint_is_noticed(two_parts):
 
 def test_a_damaged_checkpoint_is_made_again_and_the_result_says_so(two_parts):
     two_parts.train(plan={"steps": 6}, checkpoint_every=3)
-    latest = two_parts.run_folder() / "checkpoints" / "step_00000006" / "model.pt"
+    latest = two_parts.run_folder() / "checkpoints" / "step_00000006" / "model.safetensors"
     latest.write_bytes(latest.read_bytes()[:-1] + b"?")  # of the right size
     [redone] = two_parts.train(plan={"steps": 6})
     assert redone.notes == ("step_00000006 was damaged or incomplete: the steps after step 3 were done again",)

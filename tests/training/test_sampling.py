@@ -9,6 +9,7 @@ from raywiki.training.checkpoint import find_checkpoint, model_digest
 from raywiki.training.config import RECIPES, GPTConfig, recipe_name
 from raywiki.training.runs import write_run
 from raywiki.training.sampling import generate, load_model
+from raywiki.training.weights import read_tensors
 
 
 @pytest.fixture(params=RECIPES)
@@ -94,7 +95,7 @@ def test_a_trained_run_is_loaded(corner, text, recipe):
     corner.train(plan={"steps": 3}, shape={"recipe": recipe})
     model, config, step = load_model(corner.run_folder())
     assert (step, config.encoding, config.recipe, model.training) == (3, "bytes", recipe_name(recipe), False)
-    saved = torch.load(find_checkpoint(corner.run_folder() / "checkpoints").folder / "model.pt", weights_only=True)
+    saved = read_tensors(find_checkpoint(corner.run_folder() / "checkpoints").folder / "model.safetensors")
     assert model_digest(model.cpu().state_dict()) == model_digest(saved)
     assert len(list(generate(model, [END], max_tokens=20))) == 20
 
