@@ -174,11 +174,15 @@ def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids), skip_special_tokens=False)
 
+    added = {token: each.content.encode() for token, each in tokenizer.get_added_tokens_decoder().items()}
+
     def token_bytes(token: int) -> bytes | None:
+        if token in added:
+            return added[token]
         text = tokenizer.id_to_token(token)
-        if text is None or not all(char in _BYTES for char in text):
-            return None if text is None else text.encode()  # a special token, or no byte-level vocabulary
-        return bytes(_BYTES[char] for char in text)
+        if text is None or not all(char in BYTE_OF for char in text):
+            return None if text is None else text.encode()  # no byte-level vocabulary
+        return bytes(BYTE_OF[char] for char in text)
 
     return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode, token_bytes, "tokenizers")
 
@@ -194,4 +198,4 @@ def _bytes_by_character() -> dict[str, int]:
     return {chr(byte): byte for byte in printed} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-_BYTES = _bytes_by_character()
+BYTE_OF = _bytes_by_character()
