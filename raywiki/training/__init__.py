@@ -5,6 +5,7 @@
     plan.plan_segment           → what to train next, a function of run, parts and request
     loop.train_segment          → publishes the plan (runs/<run>/segments.json) and trains it, on one process or several
     order, schedule             → data order and learning rate, pure functions of (segment, step)
+    evaluate, evals             → the loss of each validation window, and the table that keeps it
     sampling.load_model, sampling.generate → text from a checkpoint
 
 Only `classic`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.

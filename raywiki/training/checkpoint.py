@@ -93,6 +93,19 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
     return None
 
 
+def checkpoint_at(folder: Path, step: int) -> Checkpoint:
+    """The checkpoint of this step, its digests compared.
+
+    Raises:
+        ValueError: there is none, or it is damaged; the sentence names those there are.
+    """
+    found = _read(folder / folder_name(step), verify=True)
+    if found is None:
+        names = ", ".join(sorted(path.name for path in folder.glob("step_*") if path.name != folder_name(step)))
+        raise ValueError(f"there is no whole checkpoint of step {step} in {folder}: there is {names or 'none'}")
+    return found
+
+
 def latest_step(folder: Path, verify: bool = False) -> int:
     """Steps done according to the run's newest checkpoint; 0 when there is none. See `find_checkpoint`."""
     found = find_checkpoint(folder, verify)

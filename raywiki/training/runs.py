@@ -19,6 +19,7 @@ from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
 SEGMENTS, CHECKPOINTS, METRICS, STOP, LOCK = "segments.json", "checkpoints", "metrics.jsonl", "STOP", ".lock"
+EVALS = "evals.parquet"
 FORMAT = 1
 
 
@@ -128,6 +129,14 @@ def read_run(folder: str | os.PathLike[str]) -> Run | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error!r}): restore it from a copy, or remove the run's folder") from error
     raise ValueError(f"{path} has format {written}, this raywiki reads {FORMAT}: upgrade raywiki")
+
+
+def require_run(folder: str | os.PathLike[str]) -> Run:
+    """The run in a folder; ValueError when there is none. See `read_run`."""
+    run = read_run(folder)
+    if run is None:
+        raise ValueError(f"there is no run {Path(folder).name} in {Path(folder).parent}: train one first")
+    return run
 
 
 def write_run(run: Run) -> None:
