@@ -116,12 +116,14 @@ def _step_of(checkpoint: int | str) -> int | None:
 
 
 def _chosen(corpus: Corpus, run: Run, names: Sequence[str] | None) -> dict[str, Manifest]:
-    """The tokens of the parts to evaluate on, none of them other ones than the run learned from."""
+    """The tokens of the parts to evaluate on: made with the run's vocabulary, and none other than those it learned from."""
     tables = corpus.tables()
     there = tables[tokens_table(tables.require_encoding(run.config.encoding))]
     parts = chosen_parts(run, [part_tokens(manifest) for manifest in there.values()], names)
     for part in parts:
         learned = run.known.get(part.name, part)
+        if there[part.name].settings["vocabulary"] != run.config.vocabulary:
+            raise ValueError(f"part {part.name} was tokenized with another vocabulary than run {run.name} was trained with")
         if part.digest != learned.digest:
             raise ValueError(
                 f"part {part.name} has other tokens (digest {part.digest[:12]}) than those run {run.name} learned from "

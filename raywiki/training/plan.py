@@ -50,8 +50,8 @@ class SegmentResult:
     """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
 
     `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now,
-    `bpb_before` and `val_bpb` the same in bits per byte, where it is known. `notes` are sentences, such as which steps had to be
-    done again.
+    `bpb_before` and `val_bpb` the same in bits per byte, where it is known. `notes` are sentences, such as which steps had to
+    be done again.
     """
 
     status: str

@@ -107,7 +107,7 @@ def test_the_command_prints_a_table_that_fits_and_json(folder, capsys):
     *screen, summary = printed.out.splitlines()
     assert screen[0].startswith(f"eval {folder} run r1: after step 6 (")
     assert max(map(len, screen[1:])) <= 100
-    assert screen[1].split() == "part windows of tokens bytes loss perplexity bits per byte".split()
+    assert screen[1].split() == ["part", "windows", "of", "tokens", "bytes", "loss", "perplexity", "bits", "per", "byte"]
     assert screen[-1].split()[:2] == ["all", "parts"]
     assert json.loads(summary)["parts"][0]["loss"] == rw.evaluate(folder, "r1", device="cpu").parts[0]["loss"]
     assert "windows" in printed.err
@@ -159,7 +159,7 @@ def test_bits_per_byte_stand_beside_the_loss(folder, monkeypatch):
     assert trained.val_bpb == segment["bpb_after"] == line["val_bpb"]
     assert segment["bpb_before"].keys() == line["val_bpb"].keys()
     screen = str(trained).splitlines()
-    assert screen[2].split() == "part before after bits per byte before bits per byte after".split()
+    assert screen[2].split() == ["part", "before", "after", "bits", "per", "byte", "before", "bits", "per", "byte", "after"]
     assert max(map(len, screen[1:])) <= 100
     [run] = rw.status(folder).runs
     assert run["bits_per_byte"] == pytest.approx(sum(line["val_bpb"].values()) / 2)
