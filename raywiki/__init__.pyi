@@ -10,6 +10,8 @@ from .engine.read import read_dump as read_dump
 from .engine.tokens import tokenize as tokenize
 from .engine.train import TrainSummary as TrainSummary
 from .engine.train import train as train
+from .local.eval import EvalSummary as EvalSummary
+from .local.eval import evaluate as evaluate
 from .local.export import ExportSummary as ExportSummary
 from .local.export import export as export
 from .local.remove import GcSummary as GcSummary
@@ -30,6 +32,7 @@ from .samplewiki import write_sample_wiki as write_sample_wiki
 from .scan import scan_articles as scan_articles
 from .scan import scan_decisions as scan_decisions
 from .scan import scan_documents as scan_documents
+from .scan import scan_evals as scan_evals
 from .scan import scan_metrics as scan_metrics
 from .scan import scan_signatures as scan_signatures
 from .scan import scan_tokens as scan_tokens

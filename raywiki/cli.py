@@ -222,6 +222,23 @@ def sample(
     )
 
 
+@app.command("eval")
+def evaluate(
+    corpus: CorpusArg, run: Run,
+    parts: Annotated[list[str] | None, typer.Option(help="Part to evaluate on, once for each; all by default.")] = None,
+    checkpoint: Annotated[str, typer.Option(metavar="STEP", help="Step of the checkpoint, or latest.")] = "latest",
+    device: Device = None,
+    batch_size: Annotated[int | None, typer.Option(help="Windows at once; what fits 8,192 tokens by default.")] = None,
+    max_val_windows: Annotated[int, typer.Option(help="Windows of a part at most; training evaluates 256.")] = 256,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Validation loss, perplexity and bits per byte of a run, part by part."""
+    import raywiki as rw
+
+    chosen: dict[str, Any] = dict(parts=parts or None, checkpoint=checkpoint, device=device, batch_size=batch_size)
+    show(lambda: rw.evaluate(corpus, run, **chosen, max_val_windows=max_val_windows), json, debug)
+
+
 @app.command()
 def export(
     corpus: CorpusArg,

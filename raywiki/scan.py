@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from raywiki.corpus import Corpus
 from raywiki.manifest import VERBS, Manifest, tokens_table
-from raywiki.schema import ARTICLES, DECISIONS, SIGNATURES, tokens_schema
+from raywiki.schema import ARTICLES, DECISIONS, EVALS, SIGNATURES, tokens_schema
 
 if TYPE_CHECKING:
     import polars as pl
@@ -190,7 +190,8 @@ def scan_metrics(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFr
     """One row for each step of a training run: the curve of its loss.
 
     Columns: `step`, `segment`, `tokens` (read so far), `train_loss` (nats a token, of the step's own batch), `lr`, `grad_norm`,
-    `tok_per_sec`, `mfu`, `seconds`, and `val_loss`, a list of structs with `part` and `loss` where the step was evaluated.
+    `tok_per_sec`, `mfu`, `seconds`, and `val_loss`, a list of structs with `part`, `loss` (nats a token) and `bpb` (bits per
+    byte, null where that is not known) where the step was evaluated.
 
     Raises:
         FileNotFoundError: there is no corpus at that place.
@@ -207,12 +208,40 @@ def scan_metrics(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFr
         raise ValueError(f"there are no metrics of a run {run!r} in {corpus.url}: its runs are {runs}")
     whole = corpus.fs.cat_file(path).rpartition(b"\n")[0]  # what follows the last newline was not finished
     lines = [json.loads(line) for line in whole.splitlines() if line]
-    rows = [{**line, "val_loss": _by_part(line.get("val_loss"))} for line in lines]
+    rows = [{**line, "val_loss": _by_part(line.get("val_loss"), line.get("val_bpb", {}))} for line in lines]
     numbers = ("train_loss", "lr", "grad_norm", "tok_per_sec", "mfu", "seconds")
-    val_loss = pl.List(pl.Struct({"part": pl.String, "loss": pl.Float64}))
+    val_loss = pl.List(pl.Struct({"part": pl.String, "loss": pl.Float64, "bpb": pl.Float64}))
     counts = dict.fromkeys(("step", "segment", "tokens"), pl.Int64)
     return pl.DataFrame(rows, schema={**counts, **dict.fromkeys(numbers, pl.Float64), "val_loss": val_loss}).lazy()
 
 
-def _by_part(val_loss: dict[str, float | None] | None) -> list[dict[str, str | float | None]] | None:
-    return None if val_loss is None else [{"part": part, "loss": loss} for part, loss in val_loss.items()]
+def scan_evals(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFrame:
+    """One row for each validation window of each part, as a segment of a run begins and as it ends.
+
+    Columns: `segment` (during which it was evaluated), `step`, `part`, `window` (its first token), `n_targets`, `n_bytes` (of
+    the text behind the targets; null where that is not known), and `loss` (nats, the sum over the targets). Windows never
+    change, so the rows of two steps pair by `part` and `window`. A segment that begins where the one before ended has that
+    one's rows, and rows of its own for parts that are new.
+
+    Raises:
+        FileNotFoundError: there is no corpus at that place.
+        ValueError: there is no such run, or it was trained by a raywiki that kept none of this.
+
+    >>> by_part = "scan_evals(corpus, 'r1').group_by('step', 'part').agg(pl.sum('loss') / pl.sum('n_targets'))"
+    """
+    corpus = Corpus.open(corpus).require()
+    path = corpus.path("runs", run, "evals.parquet")
+    if not corpus.fs.exists(path):
+        runs = corpus.runs()
+        if run in runs:
+            raise ValueError(f"run {run} has no stored evaluation yet: its next segment stores them as it begins and ends")
+        raise ValueError(f"there are no evaluations of a run {run!r} in {corpus.url}: its runs are {', '.join(runs) or 'none'}")
+    return _scan_shards(corpus, [path]).select(EVALS.names)
+
+
+def _by_part(
+    val_loss: dict[str, float | None] | None, val_bpb: dict[str, float | None]
+) -> list[dict[str, str | float | None]] | None:
+    if val_loss is None:
+        return None
+    return [{"part": part, "loss": loss, "bpb": val_bpb.get(part)} for part, loss in val_loss.items()]

@@ -82,6 +82,18 @@ PAIRS = pa.schema(  # texts of a part and the texts they nearly repeat, of the s
     ]
 )
 
+EVALS = pa.schema(  # the validation windows of a run as its segments begin and end
+    [
+        pa.field("segment", pa.int32(), nullable=False),  # during which it was evaluated
+        pa.field("step", pa.int64(), nullable=False),  # steps done
+        pa.field("part", pa.string(), nullable=False),
+        pa.field("window", pa.int64(), nullable=False),  # its first token, counted in the part's validation tokens
+        pa.field("n_targets", pa.int32(), nullable=False),  # tokens that are predicted: those after the first
+        pa.field("n_bytes", pa.int32()),  # UTF-8 bytes that the targets stand for; null: the vocabulary does not say
+        pa.field("loss", pa.float64(), nullable=False),  # nats, the sum over the targets
+    ]
+)
+
 
 def tokens_schema(vocab_size: int) -> pa.Schema:
     """Schema of the tokens table: 16-bit ids where the vocabulary allows it, else 32-bit."""

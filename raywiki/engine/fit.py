@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import shutil
 import signal
 import sys
@@ -27,7 +26,7 @@ from raywiki.corpus import Corpus
 from raywiki.engine.cluster import environment, nodes, only_errors, worker_cpus
 from raywiki.files import put
 from raywiki.progress import Progress, say
-from raywiki.training import Plan, SegmentResult, open_cache
+from raywiki.training import Plan, SegmentResult, cache_folder, open_cache
 from raywiki.training.locks import hold_lock
 from raywiki.training.publish import take_back
 from raywiki.training.runs import LOCK, METRICS, STOP, busy_sentence
@@ -158,12 +157,6 @@ def wait_for_run(folder: Path) -> bool:
         print(f"raywiki: {error}; waiting for up to {PATIENCE:.0f} s", file=sys.stderr, flush=True)
     with hold_lock(folder / LOCK, PATIENCE, busy):
         return True
-
-
-def cache_folder() -> Path:
-    """Where decoded tokens lie on a node: $RAYWIKI_CACHE_DIR, else raywiki's folder in the user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
 
 
 def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:

@@ -12,7 +12,7 @@ import os
 import sys
 import textwrap
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Unpack
@@ -21,11 +21,12 @@ from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
 from raywiki.engine.fit import Placement, Work, fit_segment, place, wait_for_run
 from raywiki.progress import Progress
 from raywiki.summary import WIDTH, as_html, sentences, some_parts, table
-from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
-from raywiki.training.cache import shards_digest
+from raywiki.tokens import corpus_byte_lengths
+from raywiki.training import Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.init_from import require_source
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
+from raywiki.training.parts import part_tokens, shard_files
 from raywiki.training.plan import require_parts
 from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
 
@@ -38,8 +39,8 @@ class TrainSummary:
 
     `state` is "trained", "stopped" (by a signal or a STOP file) or "unchanged". `segments` has one dict for each segment
     that was trained: its parts, its first and last step and the one that was planned, the training loss at the end, the
-    validation loss (nats a token) of each part `before` and `after` it, device and precision. `val_loss` is the newest one
-    of each part.
+    validation loss (nats a token) of each part `before` and `after` it, the same in bits per byte (`bpb_before`, `bpb_after`;
+    empty where that is not known), device and precision. `val_loss` and `val_bpb` are the newest of each part.
     """
 
     corpus: str
@@ -51,6 +52,7 @@ class TrainSummary:
     seconds: float
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    val_bpb: dict[str, float | None] = field(default_factory=dict)
 
     _repr_html_ = as_html
 
@@ -75,11 +77,16 @@ class TrainSummary:
             steps = f"steps {segment['first_step']:,} to {segment['last_step']:,}{of}"
             losses = "; validation loss by part" if segment["after"] else ""
             lines.append(f"  {steps} on {segment['device']} in {segment['precision']}{loss}{losses}")
-            rows = [
-                {"part": part, "before": segment["before"].get(part), "after": loss} for part, loss in segment["after"].items()
-            ]
-            lines += ["    " + line for line in table(rows)]
+            lines += ["    " + line for line in table(_loss_rows(segment))]
         return "\n".join([*lines, *sentences("warning", self.warnings), *sentences("note", self.notes)])
+
+
+def _loss_rows(segment: dict[str, Any]) -> list[dict[str, Any]]:
+    """Validation loss of each part before and after a segment, and in bits per byte where that is known."""
+    columns = {"before": "before", "after": "after"}
+    if segment["bpb_after"]:
+        columns |= {"bits_per_byte_before": "bpb_before", "bits_per_byte_after": "bpb_after"}
+    return [{"part": part, **{name: segment[key].get(part) for name, key in columns.items()}} for part in segment["after"]]
 
 
 @spelled_out
@@ -113,9 +120,9 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
         folder, encoding=settings["encoding"], vocabulary=settings["vocabulary"], vocab_size=settings["vocab_size"],
         **pick(options, RunOptions),
     )  # fmt: skip
-    parts = chosen_parts(opened, [_part_tokens(manifest) for manifest in manifests.values()], options.get("parts"))
+    parts = chosen_parts(opened, [part_tokens(manifest) for manifest in manifests.values()], options.get("parts"))
     trained: list[tuple[Plan, SegmentResult]] = []
-    state = "unchanged"
+    state, (lengths, why) = "unchanged", corpus_byte_lengths(corpus, opened.config.encoding, opened.config.vocabulary)
     while state != "stopped" and (plan := plan_segment(opened, parts, **pick(options, SegmentOptions))) is not None:
         if not trained and wait_for_run(folder):  # it is not what it was
             opened = read_run(folder) or opened
@@ -125,14 +132,14 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
         with Progress(f"train {run}", plan.segment.end_step, "steps"):  # shows that Ray is being started
             placement = place(options.get("num_workers"), options.get("device"))
         print(describe(plan, placement), file=sys.stderr, flush=True)
-        work = Work(plan, corpus.url_of(), shards, pick(options, PaceOptions))
+        work = Work(plan, corpus.url_of(), shards, {**pick(options, PaceOptions), "byte_lengths": lengths})
         fitted = fit_segment(work, placement)
         warnings += [*fitted.result.notes, *fitted.told]
         trained.append((plan, fitted.result))
         opened, state = plan.run, "stopped" if fitted.result.status == "stopped" else "trained"
         if fitted.asked_to_stop and plan_segment(opened, parts, **pick(options, SegmentOptions)) is not None:
             state = "stopped"  # between two segments
-    return _summary(corpus, opened, state, trained, time.monotonic() - started, warnings)
+    return _summary(corpus, opened, state, trained, time.monotonic() - started, warnings, [why] if why and trained else [])
 
 
 def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
@@ -183,21 +190,14 @@ def _tokens(tables: Tables, encoding: str) -> tuple[dict[str, Manifest], list[st
 def _shards(corpus: Corpus, plan: Plan, manifests: dict[str, Manifest]) -> dict[str, list[tuple[str, str]]]:
     """Path and digest of the shards of each part that the segment reads, or that is there to be evaluated."""
     known = plan.segment.known
-    read = {part: manifests[part] for part in known if part in manifests and _digest(manifests[part]) == known[part].digest}
-    return {part: [(corpus.shard_path(each, shard), shard.sha256) for shard in each.shards] for part, each in read.items()}
-
-
-def _digest(manifest: Manifest) -> str:
-    return shards_digest([shard.sha256 for shard in manifest.shards])
-
-
-def _part_tokens(manifest: Manifest) -> PartTokens:
-    return PartTokens(manifest.part, _digest(manifest), manifest.counts["train_tokens"], manifest.counts["val_tokens"])
+    there = [manifests[part] for part in known if part in manifests]
+    return {each.part: shard_files(corpus, each) for each in there if part_tokens(each).digest == known[each.part].digest}
 
 
 def _summary(
-    corpus: Corpus, run: Run, state: str, trained: list[tuple[Plan, SegmentResult]], seconds: float, warnings: list[str]
-) -> TrainSummary:
+    corpus: Corpus, run: Run, state: str, trained: list[tuple[Plan, SegmentResult]], seconds: float, warnings: list[str],
+    notes: list[str],
+) -> TrainSummary:  # fmt: skip
     segments = tuple(
         {
             "parts": plan.segment.part_names,
@@ -207,13 +207,20 @@ def _summary(
             "train_loss": result.train_loss,
             "before": result.val_before,
             "after": result.val_loss,
+            "bpb_before": result.bpb_before,
+            "bpb_after": result.val_bpb,
             "device": result.device,
             "precision": result.precision,
         }
         for plan, result in trained
     )
-    evaluated = [record["val_loss"] for record in read_metrics(run.folder / METRICS) if record.get("val_loss")]
-    newest: dict[str, float | None] = evaluated[-1] if evaluated else {}
-    bare = [part for part, loss in newest.items() if loss is None]
-    notes = [f"{some_parts(bare)} cannot be evaluated without a validation page: see tokenize --val-fraction"] if bare else []
-    return TrainSummary(corpus.url, run.name, state, run.steps_done, segments, newest, seconds, tuple(warnings), tuple(notes))
+    evaluated = [record for record in read_metrics(run.folder / METRICS) if record.get("val_loss")]
+    newest = evaluated[-1] if evaluated else {}
+    losses: dict[str, float | None] = newest.get("val_loss", {})
+    bare = [part for part, loss in losses.items() if loss is None]
+    if bare:
+        notes = [*notes, f"{some_parts(bare)} cannot be evaluated without a validation page: see tokenize --val-fraction"]
+    return TrainSummary(
+        corpus.url, run.name, state, run.steps_done, segments, losses, seconds, tuple(warnings), tuple(notes),
+        newest.get("val_bpb", {}),
+    )  # fmt: skip

@@ -117,7 +117,8 @@ def _runs(corpus: Corpus) -> list[dict[str, Any]]:
         whole = corpus.fs.cat_file(metrics).rpartition(b"\n")[0] if corpus.fs.exists(metrics) else b""  # a run may be at work
         records = [json.loads(line) for line in whole.splitlines() if line.strip()]
         saved = latest_step(Path(corpus.path("runs", run, CHECKPOINTS))) if corpus.is_local else 0
-        losses = [record["val_loss"] for record in records if record.get("val_loss")]
+        evaluated = [record for record in records if record.get("val_loss")]
+        newest = evaluated[-1] if evaluated else {}
         rows.append(
             {
                 "run": run,
@@ -125,7 +126,8 @@ def _runs(corpus: Corpus) -> list[dict[str, Any]]:
                 "step": max((record["step"] for record in records), default=saved),
                 "of": sum(segment["steps"] for segment in body["segments"]),
                 "parts": len({part["name"] for segment in body["segments"] for part in segment["parts"]}),
-                "val_loss": _mean(losses[-1]) if losses else None,
+                "val_loss": _mean(newest.get("val_loss", {})),
+                "bits_per_byte": _mean(newest.get("val_bpb", {})),
             }
         )
     return rows

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from raywiki.corpus import Corpus, Manifest, tokens_table
 from raywiki.scan import scan_articles, scan_tokens
 from raywiki.summary import WIDTH, as_html, plural, table
-from raywiki.tokens import Encoding, find_vocabulary, load_encoding
+from raywiki.tokens import Encoding, byte_lengths, find_vocabulary, load_encoding
 
 SHOWN = 300  # tokens of a document
 COLOURS = ("\x1b[30;46m", "\x1b[30;43m")  # black on cyan, black on yellow
@@ -30,9 +30,9 @@ class Tokens:
     """What the tokens of one encoding are.
 
     `parts` has a dict for each part and split: documents, tokens (the end of each document among them), `bytes_per_token`
-    (UTF-8), tokens of the `longest` document. `unused` of the `n_ids` ids occur nowhere; `frequent` are those that occur most.
-    `document` is one of them: part, page_id, title, split, n_tokens and the head of it as `pieces`, a text and the number of
-    tokens that it is made of: more than one where they make one character together.
+    (UTF-8; None where `byte_lengths` is), tokens of the `longest` document. `unused` of the `n_ids` ids occur nowhere;
+    `frequent` are those that occur most. `document` is one of them: part, page_id, title, split, n_tokens and the head of it as
+    `pieces`, a text and the number of tokens that it is made of: more than one where they make one character together.
     """
 
     encoding: str
@@ -89,17 +89,16 @@ def inspect_tokens(
     corpus = Corpus.open(corpus).require()
     tables = corpus.tables()
     name = tables.require_encoding(encoding)
-    loaded = load_encoding(*find_vocabulary(tables, name))
+    _, vocabulary = find_vocabulary(tables, name)
+    loaded, sizes = load_encoding(name, vocabulary), byte_lengths(vocabulary)
     texts = [loaded.token_bytes(token) for token in range(loaded.vocab_size)]
-    sizes = np.array([len(text or b"") for text in texts])
-    sizes[loaded.end_of_text] = 0  # it stands for no text
     total = np.zeros(loaded.vocab_size, np.int64)
     rows: list[dict[str, Any]] = []
     for manifest in tables[tokens_table(name)].values():
         for split, (documents, longest, counts) in _count(corpus, manifest, loaded.vocab_size).items():
             total += counts
             tokens = int(counts.sum())
-            ratio = round(float(counts @ sizes) / tokens, 3)
+            ratio = None if sizes is None else round(float(counts @ sizes) / tokens, 3)
             rows.append({"part": manifest.part, "split": split, "documents": documents, "tokens": tokens,
                          "bytes_per_token": ratio, "longest": longest})  # fmt: skip
     ids = [token for token, text in enumerate(texts) if text is not None]

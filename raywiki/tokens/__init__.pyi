@@ -10,6 +10,8 @@ from .fast import check_sample as check_sample
 from .fast import fast_encoding as fast_encoding
 from .huggingface import tokenizer_config as tokenizer_config
 from .huggingface import tokenizer_json as tokenizer_json
+from .lengths import byte_lengths as byte_lengths
+from .lengths import corpus_byte_lengths as corpus_byte_lengths
 from .table import articles_to_tokens as articles_to_tokens
 from .table import splits as splits
 from .vocabulary import train_bpe as train_bpe

@@ -174,10 +174,14 @@ def _load_tokenizers(name: str, vocabulary: bytes, digest: str) -> Encoding:
     def decode(ids: Sequence[int]) -> str:
         return tokenizer.decode(list(ids), skip_special_tokens=False)
 
+    added = {token: each.content.encode() for token, each in tokenizer.get_added_tokens_decoder().items()}
+
     def token_bytes(token: int) -> bytes | None:
+        if token in added:
+            return added[token]
         text = tokenizer.id_to_token(token)
         if text is None or not all(char in BYTES for char in text):
-            return None if text is None else text.encode()  # a special token, or no byte-level vocabulary
+            return None if text is None else text.encode()  # no byte-level vocabulary
         return bytes(BYTES[char] for char in text)
 
     return Encoding(name, tokenizer.get_vocab_size(), end_of_text, digest, encode, decode, token_bytes, "tokenizers")

@@ -6,6 +6,7 @@
     loop.train_segment          → publishes the plan (runs/<run>/segments.json) and trains it, on one process or several
     order, schedule             → data order and learning rate, pure functions of (segment, step)
     init_from.find_source       → weights to begin with: another run's, or a GPT-2's from a folder
+    evaluate, evals             → the loss of each validation window, and the table that keeps it
     sampling.load_model, sampling.generate → text from a checkpoint
 
 Only `classic`, `modern`, `gpt2`, `weights`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.

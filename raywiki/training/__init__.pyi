@@ -1,6 +1,7 @@
 # The public names, each with the module that it is loaded from when it is first used.
 
 from .cache import TokenCache as TokenCache
+from .cache import cache_folder as cache_folder
 from .cache import open_cache as open_cache
 from .checkpoint import model_digest as model_digest
 from .config import RECIPES as RECIPES

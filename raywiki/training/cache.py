@@ -44,6 +44,12 @@ def shards_digest(digests: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([_FORMAT, *digests]).encode()).hexdigest()
 
 
+def cache_folder() -> Path:
+    """Where decoded tokens lie on a node: $RAYWIKI_CACHE_DIR, else raywiki's folder in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
+
+
 def open_cache(
     folder: str | os.PathLike[str], part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile | None = None
 ) -> TokenCache:

@@ -9,12 +9,15 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor, nn
 
 from raywiki.training.batches import read_samples
 from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
+from raywiki.training.evals import add_evals, part_losses, rewind_evals, windows_at_start
 from raywiki.training.evaluate import evaluate
 from raywiki.training.locks import hold_lock
 from raywiki.training.metrics import Metrics, append_metrics, read_metrics, replace_last_metrics, rewind_metrics
@@ -23,7 +26,7 @@ from raywiki.training.options import at_least_1
 from raywiki.training.order import hash64, step_samples
 from raywiki.training.plan import Plan, SegmentResult, require_parts, segment_rate
 from raywiki.training.publish import published
-from raywiki.training.runs import CHECKPOINTS, LOCK, METRICS, STOP, busy_sentence
+from raywiki.training.runs import CHECKPOINTS, EVALS, LOCK, METRICS, STOP, busy_sentence
 from raywiki.training.state import Training, save, start
 from raywiki.training.stop import stop_requests
 from raywiki.training.workers import Workers, autocast, join, precision
@@ -43,14 +46,16 @@ class _Pace:
     checkpoint_every: int
     keep: int
     max_val_windows: int
+    byte_lengths: np.ndarray | None
     started: float
 
 
 def train_segment(
     plan: Plan, caches: Mapping[str, TokenCache], *, batch_size: int | None = None,
     device: str | torch.device | None = None, eval_every: int | None = None, checkpoint_every: int | None = None,
-    keep: int = 2, max_val_windows: int = 256, compile: bool = False, since: float | None = None, patience: float = 0.0,
-    report: Report | None = None, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None,
+    keep: int = 2, max_val_windows: int = 256, byte_lengths: np.ndarray | None = None, compile: bool = False,
+    since: float | None = None, patience: float = 0.0, report: Report | None = None, progress: Progress | None = None,
+    should_stop: Callable[[], bool] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Train a segment to its end, or until asked to stop; go on from the run's newest checkpoint.
 
@@ -67,6 +72,7 @@ def train_segment(
         checkpoint_every: steps between checkpoints; as `eval_every` by default.
         keep: checkpoints to keep, at least 1.
         max_val_windows: validation windows of a part at most.
+        byte_lengths: bytes of text behind each id, so that losses are also told in bits per byte.
         compile: pass the model through torch.compile.
         since: a STOP file that is older than this time of its file system was not meant for this call; see `stop`.
         patience: seconds to wait for another process that trains the run.
@@ -88,6 +94,7 @@ def train_segment(
         checkpoint_every=at_least_1("checkpoint_every", eval_every if checkpoint_every is None else checkpoint_every),
         keep=at_least_1("keep", keep),
         max_val_windows=at_least_1("max_val_windows", max_val_windows),
+        byte_lengths=byte_lengths,
         started=started,
     )
     with ExitStack() as stack:
@@ -97,7 +104,7 @@ def train_segment(
         workers.first(lambda: stack.enter_context(published(plan)))
         is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
         last, checkpoint, stopped = _begin(training, pace), None, False
-        before = last.get("val_loss", {}) if training.step == segment.start_step else _val_loss_at(training, segment.start_step)
+        before = last if training.step == segment.start_step else _metrics_at(training, segment.start_step)
         while training.step < segment.end_step and not stopped:
             last = _train_step(training, pace)
             at_end = training.step == segment.end_step
@@ -161,26 +168,27 @@ def _record(
 
 def _begin(training: Training, pace: _Pace) -> Metrics:
     """Metrics as of the step the weights stand at; where the segment begins there, with each of its parts evaluated."""
-    path, step = training.folder / METRICS, training.step
-    last: Metrics | None = training.workers.first(lambda: rewind_metrics(path, step))
+    plan, workers, step = training.plan, training.workers, training.step
+    path = training.folder / METRICS
+    last: Metrics | None = workers.first(lambda: rewind_metrics(path, step))
+    workers.first(lambda: rewind_evals(training.folder / EVALS, plan.index, step))
     if step != training.segment.start_step:
         return last or {"step": step}
-    known = (last or {}).get("val_loss", {})
-    missing = [name for name in training.caches if name not in known]
-    if last is not None and not missing:
-        return last
-    line: Metrics = last or {"step": step, "segment": training.plan.index, "tokens": training.tokens, "train_loss": None}
-    line = {**line, "val_loss": {**known, **_evaluate(training, pace, missing)}}
-    training.workers.first(lambda: replace_last_metrics(path, line))
+    known = workers.first(lambda: windows_at_start(plan))
+    missing = set(training.caches) - set(known["part"].to_pylist())
+    added = _evaluate(training, pace, [name for name in training.caches if name in missing], keep=True)
+    line: Metrics = last or {"step": step, "segment": plan.index, "tokens": training.tokens, "train_loss": None}
+    found = part_losses(pa.concat_tables([known, added]), training.caches)
+    line = {**line, **{name: {**line.get(name, {}), **by_part} for name, by_part in found.items()}}
+    if line != last:
+        workers.first(lambda: replace_last_metrics(path, line))
     return line
 
 
-def _val_loss_at(training: Training, step: int) -> dict[str, float | None]:
-    """What was evaluated at a step before, on every worker."""
+def _metrics_at(training: Training, step: int) -> Metrics:
+    """The metrics of a step before, on every worker."""
     path = training.folder / METRICS
-    return training.workers.first(
-        lambda: next((line.get("val_loss", {}) for line in read_metrics(path) if line["step"] == step), {})
-    )
+    return training.workers.first(lambda: next((line for line in read_metrics(path) if line["step"] == step), {}))
 
 
 def _train_step(training: Training, pace: _Pace) -> Metrics:
@@ -214,8 +222,9 @@ def _train_step(training: Training, pace: _Pace) -> Metrics:
         "mfu": None,
         "seconds": round(now - pace.started, 3),
     }
-    if (index + 1) % pace.eval_every == 0 or training.step == segment.end_step:
-        metrics["val_loss"] = _evaluate(training, pace, list(training.caches))
+    at_end = training.step == segment.end_step
+    if at_end or (index + 1) % pace.eval_every == 0:
+        metrics |= part_losses(_evaluate(training, pace, list(training.caches), keep=at_end), training.caches)
     return metrics
 
 
@@ -241,10 +250,16 @@ def _update(training: Training, batch_size: int) -> tuple[Tensor, float]:
     return total, float(norm)
 
 
-def _evaluate(training: Training, pace: _Pace, parts: list[str]) -> dict[str, float | None]:
-    val = {name: training.caches[name].val for name in parts}
-    seq_len = training.segment.seq_len
-    return evaluate(training.model, val, parts, seq_len, training.workers, pace.batch_size, pace.max_val_windows)
+def _evaluate(training: Training, pace: _Pace, parts: list[str], keep: bool) -> pa.Table:
+    """The validation windows of these parts after the steps that are done; with `keep`, they are entered in evals.parquet."""
+    windows = evaluate(
+        training.model, {name: training.caches[name].val for name in parts}, training.segment.seq_len, training.workers,
+        batch_size=pace.batch_size, limit=pace.max_val_windows, byte_lengths=pace.byte_lengths,
+    )  # fmt: skip
+    if keep:
+        path, index, step = training.folder / EVALS, training.plan.index, training.step
+        training.workers.first(lambda: add_evals(path, index, step, windows))
+    return windows
 
 
 def _after_divergence(training: Training) -> str:
@@ -253,7 +268,7 @@ def _after_divergence(training: Training) -> str:
 
 
 def _result(
-    training: Training, status: str, last: Metrics, before: dict[str, float | None], checkpoint: Path | None, started: float
+    training: Training, status: str, last: Metrics, before: Metrics, checkpoint: Path | None, started: float
 ) -> SegmentResult:
     if checkpoint is None:  # there was nothing left to do
         found = find_checkpoint(training.folder / CHECKPOINTS, verify=False)
@@ -262,8 +277,10 @@ def _result(
         status=status,
         step=training.step,
         train_loss=last.get("train_loss"),
-        val_before=before,
+        val_before=before.get("val_loss", {}),
         val_loss=last.get("val_loss", {}),
+        bpb_before=before.get("val_bpb", {}),
+        val_bpb=last.get("val_bpb", {}),
         tok_per_sec=last.get("tok_per_sec"),
         seconds=round(time.monotonic() - started, 3),
         checkpoint=checkpoint,

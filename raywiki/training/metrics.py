@@ -2,7 +2,8 @@
 
 The line of step n tells how things stood after n optimiser steps: `step`, `segment`, `tokens` (read so far), `train_loss`
 (of the step's own batch, null for step 0), `val_loss` (by part, in nats a token; null for a part without validation text;
-the key is absent where nothing was evaluated), `lr`, `grad_norm`, `tok_per_sec`, `mfu` (null where unknown), `seconds`.
+the key is absent where nothing was evaluated), `val_bpb` (the same in bits per byte; absent where that is not known), `lr`,
+`grad_norm`, `tok_per_sec`, `mfu` (null where unknown), `seconds`.
 """
 
 from __future__ import annotations

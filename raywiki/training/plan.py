@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -49,8 +49,9 @@ class Plan:
 class SegmentResult:
     """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
 
-    `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now.
-    `notes` are sentences, such as which steps had to be done again.
+    `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now,
+    `bpb_before` and `val_bpb` the same in bits per byte, where it is known. `notes` are sentences, such as which steps had to
+    be done again.
     """
 
     status: str
@@ -64,6 +65,8 @@ class SegmentResult:
     device: str
     precision: str
     notes: tuple[str, ...] = ()
+    bpb_before: dict[str, float | None] = field(default_factory=dict)
+    val_bpb: dict[str, float | None] = field(default_factory=dict)
 
 
 def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[SegmentOptions]) -> Plan | None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from raywiki.training.evals import rewind_evals
 from raywiki.training.metrics import rewind_metrics
 from raywiki.training.plan import Plan
-from raywiki.training.runs import METRICS, SEGMENTS, read_run, write_run
+from raywiki.training.runs import EVALS, METRICS, SEGMENTS, read_run, write_run
 
 
 @contextmanager
@@ -26,6 +27,7 @@ def published(plan: Plan) -> Iterator[None]:
     if segments not in (plan.made_from, run.segments):
         raise ValueError(f"run {run.name} was changed by another command while this one began: run the same command again")
     if segments != run.segments:
+        rewind_evals(run.folder / EVALS, plan.index, -1)  # of a plan that was given up
         write_run(run)
     try:
         yield
@@ -43,8 +45,9 @@ def take_back(plan: Plan) -> None:
     if plan.made_from:
         write_run(replace(run, segments=plan.made_from))
         rewind_metrics(run.folder / METRICS, run.steps_done)
+        rewind_evals(run.folder / EVALS, plan.index, -1)
         return
-    for name in (SEGMENTS, METRICS):
+    for name in (SEGMENTS, METRICS, EVALS):
         (run.folder / name).unlink(missing_ok=True)
 
 

@@ -20,7 +20,7 @@ from raywiki.training.metrics import read_metrics
 from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
-SEGMENTS, METRICS, STOP, LOCK = "segments.json", "metrics.jsonl", "STOP", ".lock"
+SEGMENTS, METRICS, EVALS, STOP, LOCK = "segments.json", "metrics.jsonl", "evals.parquet", "STOP", ".lock"
 FORMAT = 1
 
 
@@ -138,6 +138,14 @@ def read_run(folder: str | os.PathLike[str]) -> Run | None:
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is damaged ({error!r}): restore it from a copy, or remove the run's folder") from error
     raise ValueError(f"{path} has format {written}, this raywiki reads {FORMAT}: upgrade raywiki")
+
+
+def require_run(folder: str | os.PathLike[str]) -> Run:
+    """The run in a folder; ValueError when there is none. See `read_run`."""
+    run = read_run(folder)
+    if run is None:
+        raise ValueError(f"there is no run {Path(folder).name} in {Path(folder).parent}: train one first")
+    return run
 
 
 def chosen_checkpoint(run: Run, which: str | int | None = None) -> Checkpoint:

@@ -6,7 +6,6 @@ import importlib
 import math
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,25 +13,26 @@ from torch import Tensor
 
 from raywiki.training.config import find_recipe
 from raywiki.training.options import check_seed
-from raywiki.training.runs import RunConfig, chosen_checkpoint, read_run
+from raywiki.training.runs import RunConfig, chosen_checkpoint, require_run
 from raywiki.training.state import load_state
 from raywiki.training.workers import find_device
 
 
-def load_model(folder: str | os.PathLike[str], device: str | None = None) -> tuple[Any, RunConfig, int]:
-    """The model of a run's newest checkpoint, ready to generate; the run's configuration; the steps it was trained for.
+def load_model(
+    folder: str | os.PathLike[str], device: str | None = None, checkpoint: str | int | None = None
+) -> tuple[Any, RunConfig, int]:
+    """The model of a checkpoint, ready to generate or to be evaluated; the run's configuration; the steps it was trained for.
 
     Args:
         folder: `runs/<run>` of a corpus.
         device: "cpu" or "cuda"; CUDA where there is a GPU, by default.
+        checkpoint: its step, "latest" or "best"; the newest when None.
 
     Raises:
-        ValueError: there is no such run, or it has no checkpoint yet.
+        ValueError: there is no such run, or it has no such checkpoint.
     """
-    run, chosen = read_run(folder), find_device(device)
-    if run is None:
-        raise ValueError(f"there is no run {Path(folder).name} in {Path(folder).parent}: train one first")
-    found = chosen_checkpoint(run)
+    run, chosen = require_run(folder), find_device(device)
+    found = chosen_checkpoint(run, checkpoint)
     model = importlib.import_module(find_recipe(run.config.recipe)).build_model(run.config.model)
     load_state(found, model, None, torch.device("cpu"))
     return model.to(chosen).eval(), run.config, found.step
