@@ -55,7 +55,8 @@ def train_arm(data: Data, given: argparse.Namespace, recipe: str, lr: float, see
     while (plan := plan_segment(run, data.parts, **asked)) is not None:
         run = plan.run
         paces = {"eval_every": every, "checkpoint_every": every, "max_val_windows": VAL_WINDOWS}
-        train_segment(plan, data.caches, device=given.device, **paces)
+        if train_segment(plan, data.caches, device=given.device, **paces).status == "stopped":
+            raise SystemExit(f"stopped in {recipe} lr {lr:g} seed {seed}; the same command goes on")
     curve = [
         [line["tokens"], mean_loss(line["val_loss"])] for line in read_metrics(folder / "metrics.jsonl") if "val_loss" in line
     ]

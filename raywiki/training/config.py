@@ -11,8 +11,8 @@ PAD_VOCAB_TO = 128  # matrix products are faster when the vocabulary is a multip
 class Pieces:
     """What the recipe "modern" is made of, each piece a switch; off, it is as in "classic" (`modern.py` explains each).
 
-    A run records its recipe as a word, `modern` or such as `modern,no_rope`: see `find_pieces`. So these defaults stay as they
-    are for ever; a better set gets a name of its own.
+    A run records its recipe as a word, `modern` or such as `modern,no_rope`: see `find_pieces`. So from the first
+    release on these defaults stay as they are; a better set gets a name of its own.
     """
 
     rope: bool = True
@@ -128,7 +128,7 @@ SIZES = {
 # A recipe is a module with `build_model(config, seed)` and `build_optimizer(model)`.
 RECIPES = {"classic": "raywiki.training.classic", "modern": "raywiki.training.modern"}
 OLD_NAMES = {"gpt2": "classic"}  # what runs of raywiki 0.1 call it: "gpt2" is a size and an encoding too
-LR_FACTOR = {"classic": 1.0, "modern": 2.0}  # of the size's learning rate; measured at nano: benchmarks/recipes.md
+LR_FACTOR = {"classic": 1.0, "modern": 2.0}  # of the size's learning rate; first figures, at nano: benchmarks/recipes.md
 
 
 def find_size(name: str) -> Size:
