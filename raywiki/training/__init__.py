@@ -7,7 +7,9 @@
     order, schedule             → data order and learning rate, pure functions of (segment, step)
     sampling.load_model, sampling.generate → text from a checkpoint
 
-Only `classic`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
+    update, batches, readback → a step: read ahead, made again where memory runs out, its figures read late
+
+What plans imports no torch: `options`, `config`, `plan`, `order`, `schedule`, `runs`, `cache`, `describe`, `publish`.
 """
 
 from __future__ import annotations

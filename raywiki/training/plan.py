@@ -50,6 +50,7 @@ class SegmentResult:
     """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
 
     `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now.
+    `mfu` and `mfu_of_a100` are the median step's, see `flops`; None where the device was not measured.
     `notes` are sentences, such as which steps had to be done again.
     """
 
@@ -63,6 +64,8 @@ class SegmentResult:
     checkpoint: Path | None
     device: str
     precision: str
+    mfu: float | None = None
+    mfu_of_a100: float | None = None
     notes: tuple[str, ...] = ()
 
 

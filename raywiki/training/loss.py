@@ -1,0 +1,79 @@
+"""Cross-entropy of a head with many ids, without ever holding all logits.
+
+A step of 8 × 1,024 tokens over GPT-2's vocabulary has 1.6 GB of float32 logits, and as much again for their gradient: more
+than the rest of a small model. Here they are made some rows at a time, and each piece is turned into its gradients at once,
+while it is in the cache: the same number of operations, none of them done twice.
+
+torch's own `F.linear_cross_entropy` does this since 2.13. It is not used: raywiki runs with torch 2.7, and on a CPU the size of
+piece that it chooses by itself takes 5 to 8 times as long (`benchmarks/train_speed.md`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+IGNORED = -1  # a target that does not count
+LOGITS_AT_ONCE = {"cpu": 1 << 24, "cuda": 1 << 27}  # numbers: what a piece needs is small beside the weights and moments
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the losses, in nats, of `softmax(hidden @ weight.T)` over the targets that are not `IGNORED`; float32.
+
+    Products are made in autocast's type where that is enabled, everything else in float32.
+
+    Args:
+        hidden: (..., width).
+        weight: (ids, width), float32.
+        targets: as `hidden` without its last dimension, int64.
+    """
+    device = hidden.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    rows, flat = hidden.flatten(0, -2), targets.flatten()
+    if torch.is_grad_enabled() and (hidden.requires_grad or weight.requires_grad):
+        return _WithGradients.apply(rows, weight, flat, dtype)
+    total, head = torch.zeros((), device=hidden.device), weight.to(dtype)
+    for piece in _pieces(rows, weight):
+        logits = F.linear(rows[piece].to(dtype), head).float()
+        total += F.cross_entropy(logits, flat[piece], ignore_index=IGNORED, reduction="sum")
+    return total
+
+
+def _pieces(rows: Tensor, weight: Tensor) -> list[slice]:
+    size = max(1, LOGITS_AT_ONCE.get(rows.device.type, 1 << 24) // len(weight))
+    return [slice(first, first + size) for first in range(0, len(rows), size)]
+
+
+class _WithGradients(torch.autograd.Function):
+    """The loss, its gradients being made on the way: the softmax minus 1 at the target, by the chain rule."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        total = torch.zeros((), device=rows.device)
+        head, for_rows, for_weight = weight.to(dtype), torch.empty_like(rows), torch.zeros_like(weight)
+        with torch.autocast(rows.device.type, enabled=False):
+            for piece in _pieces(rows, weight):
+                x, ids = rows[piece].to(dtype), targets[piece, None]
+                counts = ids != IGNORED
+                ids = ids.clamp(min=0)
+                log_p = torch.log_softmax(x @ head.t(), dim=1, dtype=torch.float32)
+                total -= (log_p.gather(1, ids) * counts).sum()
+                gradient = log_p.exp_().scatter_add_(1, ids, log_p.new_full((), -1.0).expand(ids.shape)).mul_(counts)
+                gradient = gradient.to(dtype)
+                for_rows[piece] = gradient @ head
+                if dtype == weight.dtype:
+                    for_weight.addmm_(gradient.t(), x)
+                else:
+                    for_weight += gradient.t() @ x
+        ctx.save_for_backward(for_rows, for_weight)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        for_rows, for_weight = ctx.saved_tensors
+        return for_rows * gradient, for_weight * gradient, None, None
