@@ -21,6 +21,7 @@ IGNORED = -1  # a target that does not count
 LOGITS_AT_ONCE = {"cpu": 1 << 24, "cuda": 1 << 27}  # numbers: what a piece needs is small beside the weights and moments
 
 
+@torch.compiler.disable  # compiling its loop takes minutes, and most of its time goes into matrix products
 def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Sum of the losses, in nats, of `softmax(hidden @ weight.T)` over the targets that are not `IGNORED`; float32.
 
@@ -49,31 +50,37 @@ def _pieces(rows: Tensor, weight: Tensor) -> list[slice]:
 
 
 class _WithGradients(torch.autograd.Function):
-    """The loss, its gradients being made on the way: the softmax minus 1 at the target, by the chain rule."""
+    """The loss, its gradients being made on the way: the softmax minus 1 at the target, by the chain rule.
+
+    On a CPU memory is what takes the time: fresh memory has to be cleared by the kernel, so pieces share two buffers, and what
+    does not count is left out of the small factors instead of the large one.
+    """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, weight: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
-        total = torch.zeros((), device=rows.device)
+        total, pieces = torch.zeros((), device=rows.device), _pieces(rows, weight)
         head, for_rows, for_weight = weight.to(dtype), torch.empty_like(rows), torch.zeros_like(weight)
+        shape = min(len(rows), pieces[0].stop), len(weight)
+        logits, softmax = (torch.empty(shape, dtype=each, device=rows.device) for each in (dtype, torch.float32))
         with torch.autocast(rows.device.type, enabled=False):
-            for piece in _pieces(rows, weight):
+            for piece in pieces:
                 x, ids = rows[piece].to(dtype), targets[piece, None]
                 counts = ids != IGNORED
                 ids = ids.clamp(min=0)
-                log_p = torch.log_softmax(x @ head.t(), dim=1, dtype=torch.float32)
+                z = torch.mm(x, head.t(), out=logits[: len(x)])
+                log_p = torch.log_softmax(z, 1, torch.float32, out=softmax[: len(x)])  # type: ignore[call-overload]
                 total -= (log_p.gather(1, ids) * counts).sum()
-                gradient = log_p.exp_().scatter_add_(1, ids, log_p.new_full((), -1.0).expand(ids.shape)).mul_(counts)
-                gradient = gradient.to(dtype)
-                for_rows[piece] = gradient @ head
+                gradient = log_p.exp_().scatter_add_(1, ids, log_p.new_full(ids.shape, -1.0)).to(dtype)
+                for_rows[piece] = (gradient @ head) * counts
                 if dtype == weight.dtype:
-                    for_weight.addmm_(gradient.t(), x)
+                    for_weight.addmm_(gradient.t(), x * counts)
                 else:
-                    for_weight += gradient.t() @ x
+                    for_weight += gradient.t() @ (x * counts)
         ctx.save_for_backward(for_rows, for_weight)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        for_rows, for_weight = ctx.saved_tensors
-        return for_rows * gradient, for_weight * gradient, None, None
+        for_rows, for_weight = ctx.saved_tensors  # nobody else has them
+        return for_rows.mul_(gradient), for_weight.mul_(gradient), None, None
