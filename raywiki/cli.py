@@ -117,7 +117,8 @@ def takes_train_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _option(name: str, kind: Any, text: str) -> inspect.Parameter:
     kind = list[str] | None if name == "parts" else kind
-    option = typer.Option(f"--{name.replace('_', '-')}", help=text)
+    flag = f"--{name.replace('_', '-')}"
+    option = typer.Option(f"{flag}/--no-compile" if name == "compile" else flag, help=text)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
 
 

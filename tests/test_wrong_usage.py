@@ -64,6 +64,7 @@ SENTENCES = [
     ("train {no} --run r1", ["no corpus at"]),
     ("train {hollow} --run r1", ["has no tokens yet", "raywiki tokenize"]),
     ("train {corpus} --run r1 --device gpu", ["there is no device 'gpu'", "cpu or cuda"]),
+    ("train {corpus} --run r1 --precision fp8", ["there is no precision 'fp8'", "auto, fp32, bf16, fp16"]),
     ("train {corpus} --run r1 --num-workers 0", ["num_workers=0 makes no sense"]),
     ("train {corpus} --run r1 --batch-size 0", ["batch_size=0 makes no sense"]),
     ("train {corpus} --run r1 --eval-every 0", ["eval_every=0 makes no sense"]),

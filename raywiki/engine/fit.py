@@ -36,7 +36,8 @@ DAY = 86_400.0  # seconds
 POLL = 0.5  # seconds between two looks at the metrics
 PATIENCE = 60.0  # seconds to wait for another process on the same run: one whose driver was killed ends by itself
 LOCK_WAIT = 15.0  # seconds for which a worker waits for the run; the driver has waited before
-RESULT, ERROR = "result.json", "error-{rank}.json"
+NO_MEMORY = "OutOfMemory"  # of several workers, one found too little of it in the middle of a step
+RESULT, ERROR, PHASE = "result.json", "error-{rank}.json", "phase"
 # Faults of a file system that do not pass by trying again.
 LASTING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
 
@@ -111,6 +112,7 @@ def _fit_until_it_passes(work: Work, placement: Placement) -> Fitted:
         error, passes = what_failed(_read_errors(Path(attempt.folder)), failure, placement.workers)
         if not passes or len(told) == MAX_FAILURES:
             raise error
+        work = replace(work, pace=_fewer_at_once(work.pace, _read_errors(Path(attempt.folder))))
         told.append(f"{error}: went on from the last checkpoint, time {len(told) + 1} of {MAX_FAILURES} at most")
         print(f"raywiki: {told[-1]}", file=sys.stderr, flush=True)
 
@@ -121,7 +123,7 @@ def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: i
     A user's mistake comes first, whichever worker found it; then a fault of a file system; what other workers met in a
     collective is their consequence. Without any file a worker died, or could not write.
     """
-    kinds = {"ValueError": 0, "OSError": 1}
+    kinds = {"ValueError": 0, "OSError": 1, NO_MEMORY: 1}
     silent = set(getattr(failure, "worker_failures", {})) - {each["rank"] for each in errors}
     if not errors or (silent and all(each["kind"] not in kinds for each in errors)):
         died = " and ".join(f"worker {rank}" for rank in sorted(silent))
@@ -136,7 +138,14 @@ def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: i
         error = RuntimeError(f"{first['kind']}: {first['sentence']}{where}")
     error.add_note(first["traceback"])
     passes = first["kind"] == "OSError" and first["errno"] not in LASTING
+    passes = passes or first["kind"] == NO_MEMORY
     return error, passes or (first["kind"] == "RuntimeError" and workers > 1)
+
+
+def _fewer_at_once(pace: Mapping[str, Any], errors: list[dict[str, Any]]) -> Mapping[str, Any]:
+    """The pace with half the micro-batch where it was too much for a worker's memory, for all workers the same."""
+    sizes = [each["batch_size"] for each in errors if each["kind"] == NO_MEMORY]
+    return {**pace, "batch_size": min(sizes) // 2} if sizes else pace
 
 
 def wait_for_run(folder: Path) -> bool:
@@ -179,7 +188,7 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
     )
     # Else Ray would put a print of its own in the place of Python's, for good.
     with only_errors("ray.train"), environment(RAY_TQDM_PATCH_PRINT="0"):
-        return _watch(trainer, work.plan)
+        return _watch(trainer, work.plan, Path(work.folder) / PHASE)
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -198,7 +207,8 @@ def _worker(config: dict[str, Any]) -> None:
         }
         device = str(ray.train.torch.get_device())
         result = train_segment(
-            work.plan, caches, device=device, since=work.since, patience=LOCK_WAIT, **work.pace
+            work.plan, caches, device=device, since=work.since, patience=LOCK_WAIT, **work.pace,
+            say=lambda text: put(f"{work.folder}/{PHASE}", text),
         )  # fmt: skip
         if rank == 0:
             put(f"{work.folder}/{RESULT}", json.dumps(asdict(result), default=str))
@@ -211,11 +221,13 @@ def _error_record(rank: int, error: Exception) -> dict[str, Any]:
     kind = next((kind.__name__ for kind in (ValueError, OSError) if isinstance(error, kind)), type(error).__name__)
     sentence = " ".join(str(error).split())
     if type(error).__name__ == "OutOfMemoryError":
-        kind, sentence = "ValueError", f"the GPU has not enough memory ({sentence[:200]}): take a smaller --batch-size"
+        kind = NO_MEMORY if getattr(error, "batch_size", 1) > 1 else "ValueError"
+        sentence = f"the GPU has not enough memory ({sentence[:200]}): take a smaller --batch-size"
     return {
         "rank": rank,
         "kind": kind,
         "errno": getattr(error, "errno", None),
+        "batch_size": getattr(error, "batch_size", None),
         "sentence": sentence,
         "traceback": traceback.format_exc(),
         "time": time.time(),
@@ -259,7 +271,7 @@ def _leave_as_it_was(plan: Plan) -> None:
         pass  # somebody else trains the run already; or the file system fails, which is being told
 
 
-def _watch(trainer: Any, plan: Plan) -> tuple[BaseException | None, bool]:
+def _watch(trainer: Any, plan: Plan, phase: Path) -> tuple[BaseException | None, bool]:
     """Run the trainer in a thread of its own; show progress, and turn Ctrl-C and SIGTERM into a request to save and stop."""
     failure: list[BaseException] = []
 
@@ -279,7 +291,7 @@ def _watch(trainer: Any, plan: Plan) -> tuple[BaseException | None, bool]:
         thread.start()
         while thread.is_alive():
             if progress.done == progress.skipped:  # what is waited for is no measure of the speed
-                say("starting workers")
+                say(phase.read_text() if phase.exists() else "starting workers")
             thread.join(POLL)
             last = _last_line(path)
             if last.get("train_loss") and last["step"] > progress.done:

@@ -40,7 +40,8 @@ class TrainSummary:
     `state` is "trained", "stopped" (by a signal or a STOP file) or "unchanged". `segments` has one dict for each segment
     that was trained: its parts, its first and last step and the one that was planned, the training loss at the end, the
     validation loss (nats a token) of each part `before` and `after` it, the same in bits per byte (`bpb_before`, `bpb_after`;
-    empty where that is not known), device and precision. `val_loss` and `val_bpb` are the newest of each part.
+    empty where that is not known), device, precision, and the shares of the device's own matrix products and of an A100's that
+    were made use of (`mfu`, `mfu_of_a100`). `val_loss` and `val_bpb` are the newest of each part.
     """
 
     corpus: str
@@ -77,6 +78,11 @@ class TrainSummary:
             steps = f"steps {segment['first_step']:,} to {segment['last_step']:,}{of}"
             losses = "; validation loss by part" if segment["after"] else ""
             lines.append(f"  {steps} on {segment['device']} in {segment['precision']}{loss}{losses}")
+            if segment["mfu"] is not None:
+                lines.append(
+                    f"    {segment['mfu']:.1%} of the device's own matrix products (MFU); "
+                    f"{segment['mfu_of_a100']:.2%} of an A100's, as nanoGPT counts"
+                )
             lines += ["    " + line for line in table(_loss_rows(segment))]
         return "\n".join([*lines, *sentences("warning", self.warnings), *sentences("note", self.notes)])
 
@@ -131,7 +137,7 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
         require_parts(plan, shards)
         with Progress(f"train {run}", plan.segment.end_step, "steps"):  # shows that Ray is being started
             placement = place(options.get("num_workers"), options.get("device"))
-        print(describe(plan, placement), file=sys.stderr, flush=True)
+        print(describe(plan, placement, options.get("precision")), file=sys.stderr, flush=True)
         work = Work(plan, corpus.url_of(), shards, {**pick(options, PaceOptions), "byte_lengths": lengths})
         fitted = fit_segment(work, placement)
         warnings += [*fitted.result.notes, *fitted.told]
@@ -158,10 +164,11 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
     return folder
 
 
-def describe(plan: Plan, placement: Placement) -> str:
+def describe(plan: Plan, placement: Placement, precision: str | None = None) -> str:
     """The plan as it is printed before a segment starts."""
     rates = [line["tok_per_sec"] for line in read_metrics(plan.run.folder / METRICS) if line.get("tok_per_sec")]
-    lines = plan_lines(plan, placement.workers, placement.device, median(rates[-RATES:]) if rates else None)
+    rate = median(rates[-RATES:]) if rates else None
+    lines = plan_lines(plan, placement.workers, placement.device, rate, precision)
     bullets = [line for text in lines for line in textwrap.wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ")]
     title = textwrap.wrap(plan_title(plan), WIDTH, subsequent_indent="  ")
     return "\n".join([*title, *("  " + line for line in table(plan_rows(plan))), *bullets])
@@ -211,6 +218,8 @@ def _summary(
             "bpb_after": result.val_bpb,
             "device": result.device,
             "precision": result.precision,
+            "mfu": result.mfu,
+            "mfu_of_a100": result.mfu_of_a100,
         }
         for plan, result in trained
     )

@@ -20,7 +20,7 @@ from raywiki.training import Run, cache_folder, chosen_parts, load_model, open_c
 from raywiki.training.cache import check_caches
 from raywiki.training.evals import bits_per_byte, mean_loss
 from raywiki.training.evaluate import evaluate as evaluate_windows
-from raywiki.training.loop import TOKENS_AT_ONCE
+from raywiki.training.fitting import TOKENS_AT_ONCE
 from raywiki.training.options import at_least_1
 from raywiki.training.order import n_windows
 from raywiki.training.parts import part_tokens, shard_files

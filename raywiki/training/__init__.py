@@ -9,7 +9,9 @@
     evaluate, evals             → the loss of each validation window, and the table that keeps it
     sampling.load_model, sampling.generate → text from a checkpoint
 
-Only `classic`, `modern`, `gpt2`, `weights`, `optim`, `evaluate`, `workers`, `loop` and `sampling` import torch.
+    update, batches, readback   → a step: read ahead, made again where memory runs out, its figures read late
+
+What plans imports no torch: `options`, `config`, `plan`, `order`, `schedule`, `runs`, `cache`, `describe`, `publish`.
 """
 
 from __future__ import annotations

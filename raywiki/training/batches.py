@@ -2,14 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from raywiki.training.classic import IGNORED
-from raywiki.training.order import Samples
+from raywiki.training.ahead import read_ahead
+from raywiki.training.loss import IGNORED
+from raywiki.training.order import Samples, Segment, step_samples
+from raywiki.training.workers import Workers
+
+MicroBatch = tuple[Tensor, Tensor, int, bool]  # inputs, targets, targets of the whole step, whether it is the worker's last
+
+
+class Batches:
+    """What a worker reads of a segment, a step at a time, in order; read ahead by a thread until it is closed.
+
+    Args:
+        segment: whose steps these are.
+        tokens: the training tokens of each of its parts.
+        workers: the worker, and on which device it wants the tensors.
+        batch_size: sequences of a micro-batch at most; after a change, `of` begins anew with the step it is asked for.
+    """
+
+    def __init__(self, segment: Segment, tokens: Sequence[np.ndarray], workers: Workers, batch_size: int) -> None:
+        self.segment, self.tokens, self.workers, self.batch_size = segment, tokens, workers, batch_size
+        self._coming: Generator[MicroBatch, None, None] | None = None
+        self._at: tuple[int, int] | None = None  # step and batch size that `_coming` goes on with
+
+    def of(self, step: int) -> Generator[MicroBatch, None, None]:
+        """The micro-batches of a step of the run."""
+        if self._coming is None or self._at != (step, self.batch_size):
+            self.close()
+            self._coming = read_ahead(self._read(step, self.batch_size), self.workers.device)
+        self._at = None  # whoever leaves half-way begins anew
+        for batch in self._coming:
+            is_last = batch[-1]
+            if is_last:
+                self._at = (step + 1, self.batch_size)
+            yield batch
+            if is_last:
+                return
+
+    def close(self) -> None:
+        """End the thread."""
+        if self._coming is not None:
+            self._coming.close()
+            self._coming = self._at = None
+
+    def _read(self, first_step: int, batch_size: int) -> Generator[MicroBatch, None, None]:
+        segment, workers = self.segment, self.workers
+        for step in range(first_step, segment.end_step):
+            whole = step_samples(segment, step)
+            mine, n_targets = whole[workers.rank :: workers.count], int(whole.n_targets.sum())
+            for first in range(0, len(mine), batch_size):
+                rows = mine[first : first + batch_size]
+                ids, targets = read_samples(self.tokens, rows, segment.seq_len, workers.device)
+                yield ids, targets, n_targets, first + batch_size >= len(mine)
 
 
 def read_samples(tokens: Sequence[np.ndarray], samples: Samples, seq_len: int, device: torch.device) -> tuple[Tensor, Tensor]:

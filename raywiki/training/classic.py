@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from raywiki.training.config import GPTConfig
+from raywiki.training.loss import IGNORED, linear_cross_entropy
 from raywiki.training.optim import adamw as build_optimizer
 from raywiki.training.order import hash64
 
-__all__ = ["GPT", "KVCache", "build_model", "build_optimizer"]
+__all__ = ["GPT", "IGNORED", "KVCache", "build_model", "build_optimizer"]
 
-IGNORED = -1  # a target that does not count
 KVCache = list[tuple[Tensor, Tensor]]  # keys and values of each layer, (batch, n_head, time, head_dim) each
 
 
@@ -101,11 +101,10 @@ class GPT(nn.Module):
 
     def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
         """Logits; or, with targets (batch, time), the sum of the losses in nats of those that are not `IGNORED`."""
-        logits = F.linear(self._hidden(ids, None)[0], self.tokens.weight)
+        hidden, _ = self._hidden(ids, None)
         if targets is None:
-            return logits
-        flat = logits.float().view(-1, logits.size(-1))
-        return F.cross_entropy(flat, targets.reshape(-1), ignore_index=IGNORED, reduction="sum")
+            return F.linear(hidden, self.tokens.weight)
+        return linear_cross_entropy(hidden, self.tokens.weight, targets)
 
     def step(self, ids: Tensor, past: KVCache | None) -> tuple[Tensor, KVCache]:
         """Logits (batch, vocab_size) of the next id, and the cache to pass with the one id that follows.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from raywiki.training.config import recipe_name
+from raywiki.training.options import PRECISIONS
 from raywiki.training.order import n_windows
 from raywiki.training.plan import MOST_EPOCHS, TOKENS_PER_WEIGHT, Plan, segment_rate
 
@@ -35,12 +36,13 @@ def plan_rows(plan: Plan) -> list[dict[str, Any]]:
     return rows
 
 
-def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None) -> list[str]:
+def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None, precision: str | None = None) -> list[str]:
     """Model, learning rate, time and what the defaults came from, a line each."""
     segment, config = plan.segment, plan.run.config
+    auto = "bfloat16 where the GPU has it, else float16" if device == "cuda" else "float32"
     lines = [
         f"{config.size}, recipe {recipe_name(config.recipe)}: {config.model.n_params:,} weights on {workers} x {device}, in "
-        f"{'bfloat16 where the GPU has it, else float32' if device == 'cuda' else 'float32'}; "
+        f"{PRECISIONS.get(precision or '', auto)}; "
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
     ]

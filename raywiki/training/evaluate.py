@@ -14,14 +14,15 @@ from torch import Tensor
 from raywiki.training.batches import read_windows, val_windows
 from raywiki.training.classic import IGNORED
 from raywiki.training.evals import WINDOWS
-from raywiki.training.workers import Workers, autocast
+from raywiki.training.precision import autocast
+from raywiki.training.workers import Workers
 
 LOGITS_AT_ONCE = 1 << 28  # half a GB of bfloat16; a window of GPT-2 has a fifth of that
 
 
 def evaluate(
     model: Any, val: Mapping[str, np.ndarray], seq_len: int, workers: Workers, *, batch_size: int, limit: int,
-    byte_lengths: np.ndarray | None = None, progress: Callable[[int], object] | None = None,
+    precision: str | None = None, byte_lengths: np.ndarray | None = None, progress: Callable[[int], object] | None = None,
 ) -> pa.Table:  # fmt: skip
     """Loss of the validation windows of each part; none of a part with fewer than two such tokens.
 
@@ -32,6 +33,7 @@ def evaluate(
         val: validation tokens of each part.
         batch_size: windows at once, at most; fewer where their logits would take too much memory.
         limit: windows of a part at most, see `val_windows`.
+        precision: see `precision.choose_precision`.
         byte_lengths: bytes of text behind each id; without it, `n_bytes` is null.
         progress: called with the number of windows that this worker has done more.
 
@@ -45,7 +47,7 @@ def evaluate(
         starts = val_windows(tokens, seq_len, limit)
         mine = slice(workers.rank, None, workers.count)
         losses = np.zeros(len(starts))
-        losses[mine] = _losses(model, tokens, starts[mine], workers.device, batch_size, progress)
+        losses[mine] = _losses(model, tokens, starts[mine], workers.device, batch_size, precision, progress)
         shared = workers.sum(*losses) if len(starts) else []
         n_targets = np.minimum(seq_len, len(tokens) - 1 - starts)
         targets = [tokens[first + 1 : first + 1 + n] for first, n in zip(starts, n_targets, strict=True)]
@@ -59,7 +61,7 @@ def evaluate(
 
 @torch.no_grad()
 def _losses(
-    model: Any, tokens: np.ndarray, starts: np.ndarray, device: torch.device, batch_size: int,
+    model: Any, tokens: np.ndarray, starts: np.ndarray, device: torch.device, batch_size: int, precision: str | None,
     progress: Callable[[int], object] | None,
 ) -> np.ndarray:  # fmt: skip
     """Sum of the losses of each window, float64 of shape (n,)."""
@@ -67,7 +69,7 @@ def _losses(
     at_once = min(batch_size, max(1, LOGITS_AT_ONCE // (seq_len * model.config.padded_vocab_size)))
     for first in range(0, len(starts), at_once):
         ids, targets = read_windows(tokens, starts[first : first + at_once], seq_len, device)
-        with autocast(device):
+        with autocast(device, precision):
             logits = model(ids)
         for row, wanted in zip(logits, targets, strict=True):  # one by one: a copy in float32 of all would be large
             losses.append(F.cross_entropy(row.float(), wanted, ignore_index=IGNORED, reduction="none").double().sum())

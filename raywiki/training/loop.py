@@ -5,57 +5,61 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 import pyarrow as pa
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from raywiki.training.batches import read_samples
 from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.evals import add_evals, part_losses, rewind_evals, windows_at_start
 from raywiki.training.evaluate import evaluate
+from raywiki.training.fitting import micro_batch
+from raywiki.training.flops import A100, is_worth_measuring, matmul_peak
 from raywiki.training.locks import hold_lock
 from raywiki.training.metrics import Metrics, append_metrics, read_metrics, replace_last_metrics, rewind_metrics
-from raywiki.training.optim import GRAD_CLIP
-from raywiki.training.options import at_least_1
-from raywiki.training.order import hash64, step_samples
+from raywiki.training.options import PRECISIONS, at_least_1, check_precision
 from raywiki.training.plan import Plan, SegmentResult, require_parts, segment_rate
 from raywiki.training.publish import published
+from raywiki.training.readback import Readback, Step
 from raywiki.training.runs import CHECKPOINTS, EVALS, LOCK, METRICS, STOP, busy_sentence
 from raywiki.training.state import Training, save, start
 from raywiki.training.stop import stop_requests
-from raywiki.training.workers import Workers, autocast, join, precision
-
-TOKENS_AT_ONCE = 1 << 13  # micro-batch where none is asked for: GPT-2 small fits a 12 GB card with it
+from raywiki.training.update import update
+from raywiki.training.workers import Workers, join
 
 Report = Callable[[int, Metrics, Path], None]
 Progress = Callable[[int, Metrics], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class _Pace:
     """How a segment is walked through; none of it changes what is learned."""
 
-    batch_size: int
     eval_every: int
     checkpoint_every: int
     keep: int
     max_val_windows: int
     byte_lengths: np.ndarray | None
     started: float
+    peak: float | None  # FLOP/s of all workers' devices, where it was worth measuring
+    compiles_in: int | None  # the step that compiles the model, whose time is no measure of speed
+    readback: Readback
+    rates: list[float]  # tokens a second of the steps of this call
 
 
 def train_segment(
     plan: Plan, caches: Mapping[str, TokenCache], *, batch_size: int | None = None,
     device: str | torch.device | None = None, eval_every: int | None = None, checkpoint_every: int | None = None,
-    keep: int = 2, max_val_windows: int = 256, byte_lengths: np.ndarray | None = None, compile: bool = False,
-    since: float | None = None, patience: float = 0.0, report: Report | None = None, progress: Progress | None = None,
-    should_stop: Callable[[], bool] | None = None,
+    keep: int = 2, max_val_windows: int = 256, byte_lengths: np.ndarray | None = None, compile: bool | None = None,
+    precision: str | None = None, since: float | None = None, patience: float = 0.0, say: Say = lambda _: None,
+    report: Report | None = None, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Train a segment to its end, or until asked to stop; go on from the run's newest checkpoint.
 
@@ -66,19 +70,25 @@ def train_segment(
         plan: see `plan.plan_segment`; `publish.published` writes it into the run once all that can be was checked.
         caches: the tokens by part id: of each part that the segment reads, and of all others to be evaluated.
         batch_size: sequences that one worker takes at once; total_batch_size is reached by accumulating gradients. By
-            default as many as fit 8,192 tokens.
+            default as many as fit 8,192 tokens on a CPU, and as many as its memory holds on a GPU, found by trying. When
+            memory runs out, half as many are taken, and the result's notes say so.
         device: "cpu", "cuda" or "cuda:1"; CUDA where there is a GPU, by default.
         eval_every: steps between evaluations; a tenth of the segment, at least 25 and at most 500, by default.
         checkpoint_every: steps between checkpoints; as `eval_every` by default.
         keep: checkpoints to keep, at least 1.
         max_val_windows: validation windows of a part at most.
         byte_lengths: bytes of text behind each id, so that losses are also told in bits per byte.
-        compile: pass the model through torch.compile.
+        compile: pass the model through torch.compile; on a GPU where that works, by default.
+        precision: "fp32", "bf16", "fp16" or "auto", the default: bf16 on a GPU that has it, fp16 on one that has not, fp32 on
+            a CPU. A run may change it, as it may change the device: what is saved is float32.
         since: a STOP file that is older than this time of its file system was not meant for this call; see `stop`.
         patience: seconds to wait for another process that trains the run.
+        say: called on the first worker with what takes time before the first step, such as "compiling".
         report: called on every worker after each checkpoint, with the step, its metrics and the checkpoint's folder.
-        progress: called on the first worker after each step, with the step and its metrics.
-        should_stop: asked after each step, beside SIGTERM, SIGINT and the STOP file in the run's folder.
+        progress: called on the first worker for each step, with the step and its metrics: about half a second of steps
+            together on a GPU.
+        should_stop: asked after each step (by several GPUs as often as `progress` is called), beside SIGTERM, SIGINT and
+            the STOP file in the run's folder.
 
     Raises:
         ValueError: there are more workers than sequences in a step; the data or the checkpoint does not fit the plan;
@@ -87,53 +97,54 @@ def train_segment(
     started = time.monotonic()
     workers, segment = join(device), plan.segment
     _check_caches(plan, caches)
-    eval_every = min(500, max(25, segment.steps // 10)) if eval_every is None else eval_every
-    pace = _Pace(
-        batch_size=micro_batch(segment.sequences_per_step, segment.seq_len, workers.count, batch_size),
-        eval_every=at_least_1("eval_every", eval_every),
-        checkpoint_every=at_least_1("checkpoint_every", eval_every if checkpoint_every is None else checkpoint_every),
-        keep=at_least_1("keep", keep),
-        max_val_windows=at_least_1("max_val_windows", max_val_windows),
-        byte_lengths=byte_lengths,
-        started=started,
-    )
+    eval_every = at_least_1("eval_every", min(500, max(25, segment.steps // 10)) if eval_every is None else eval_every)
+    checkpoint_every = at_least_1("checkpoint_every", eval_every if checkpoint_every is None else checkpoint_every)
+    for name, value in {"keep": keep, "max_val_windows": max_val_windows}.items():
+        at_least_1(name, value)
+    check_precision(precision)
+    micro_batch(segment.sequences_per_step, segment.seq_len, workers.count, batch_size)
+    say = say if workers.is_first else _silent
     with ExitStack() as stack:
         lease = _lock_run(plan, workers, stack, patience)
-        training = start(plan, caches, workers, compile)
+        say("loading the model")
+        training = start(plan, caches, workers, compile, precision, batch_size)
+        stack.callback(training.batches.close)
         training.notes += (lease,) if lease else ()
+        pace = _Pace(
+            eval_every, checkpoint_every, keep, max_val_windows, byte_lengths, started, _peak(training, say),
+            training.step + 1 if training.is_compiled else None, Readback(workers), [],
+        )  # fmt: skip
         workers.first(lambda: stack.enter_context(published(plan)))
         is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
         last, checkpoint, stopped = _begin(training, pace), None, False
         before = last if training.step == segment.start_step else _metrics_at(training, segment.start_step)
+        say("compiling" if training.is_compiled else "computing the first step")
         while training.step < segment.end_step and not stopped:
-            last = _train_step(training, pace)
+            _train_step(training, pace)
             at_end = training.step == segment.end_step
-            stopped = not at_end and workers.sum(float(is_asked()))[0] > 0
+            if pace.readback.is_due or workers.count == 1:
+                stopped = not at_end and workers.sum(float(is_asked()))[0] > 0
             is_due = stopped or at_end or (training.step - segment.start_step) % pace.checkpoint_every == 0
-            checkpoint = _record(training, pace, last, is_due, report, progress) or checkpoint
+            if lines := _metrics(training, pace, is_due):
+                last = lines[-1]
+                checkpoint = _record(training, pace, lines, is_due, report, progress) or checkpoint
         if workers.is_first:
             (training.folder / STOP).unlink(missing_ok=True)
-    return _result(training, "stopped" if stopped else "finished", last, before, checkpoint, started)
+    return _result(training, pace, "stopped" if stopped else "finished", last, before, checkpoint)
 
 
-def micro_batch(sequences: int, seq_len: int, workers: int, batch_size: int | None) -> int:
-    """Sequences that a worker takes at once: the given number, or the largest that fits and leaves no small rest.
+def _silent(_: str) -> None:
+    """Workers beside the first say nothing."""
 
-    Raises:
-        ValueError: a step has fewer sequences than there are workers.
 
-    >>> micro_batch(512, 1024, workers=1, batch_size=None), micro_batch(12, 256, workers=5, batch_size=3)
-    (8, 3)
-    """
-    if sequences < workers:
-        raise ValueError(
-            f"{workers} workers cannot share the {sequences} sequences of a step: take fewer workers, or a total_batch_size of "
-            f"at least {workers * seq_len}"
-        )
-    if batch_size is not None:
-        return at_least_1("batch_size", batch_size)
-    share, most = -(-sequences // workers), max(1, TOKENS_AT_ONCE // seq_len)
-    return -(-share // -(-share // most))
+def _peak(training: Training, say: Say) -> float | None:
+    """FLOP/s that the devices of all workers could do, measured on the first one; None where little is left to train."""
+    segment, workers = training.segment, training.workers
+    left = (segment.end_step - training.step) * segment.total_batch_size * training.flops_per_token
+    if not is_worth_measuring(left / workers.count, workers.device):
+        return None
+    say("measuring the device")
+    return workers.count * workers.first(lambda: matmul_peak(workers.device, training.precision))
 
 
 def _check_caches(plan: Plan, caches: Mapping[str, TokenCache]) -> None:
@@ -151,18 +162,18 @@ def _lock_run(plan: Plan, workers: Workers, stack: ExitStack, patience: float) -
 
 
 def _record(
-    training: Training, pace: _Pace, last: Metrics, is_due: bool, report: Report | None, progress: Progress | None
+    training: Training, pace: _Pace, lines: list[Metrics], is_due: bool, report: Report | None, progress: Progress | None
 ) -> Path | None:
-    """Write down what a step brought; when a checkpoint is due, its folder."""
+    """Write down what steps brought; when a checkpoint is due, its folder."""
     if training.workers.is_first:
-        append_metrics(training.folder / METRICS, last, durable=is_due)
-        if progress is not None:
-            progress(training.step, last)
+        append_metrics(training.folder / METRICS, *lines, durable=is_due)
+        for line in lines if progress is not None else ():
+            progress(line["step"], line)  # type: ignore[misc]
     if not is_due:
         return None
     checkpoint = save(training, pace.keep)
     if report is not None:
-        report(training.step, last, checkpoint)
+        report(training.step, lines[-1], checkpoint)
     return checkpoint
 
 
@@ -191,70 +202,73 @@ def _metrics_at(training: Training, step: int) -> Metrics:
     return training.workers.first(lambda: next((line for line in read_metrics(path) if line["step"] == step), {}))
 
 
-def _train_step(training: Training, pace: _Pace) -> Metrics:
-    """One optimiser step; the metrics of the state after it."""
-    segment, workers, clock = training.segment, training.workers, time.monotonic()
-    index = training.step - segment.start_step
-    lr = segment_rate(segment, training.step)
+def _train_step(training: Training, pace: _Pace) -> None:
+    """Ask the device for one optimiser step; what it brings is read later, see `_metrics`."""
+    pace.readback.begin()
+    lr = segment_rate(training.segment, training.step)
     for group in training.optimizer.param_groups:
         group["lr"] = lr * group.get("lr_factor", 1.0)
-    if training.plan.run.config.dropout:  # seeded anew in each step, so that no generator's state need be saved
-        torch.manual_seed(hash64(segment.seed, "dropout", training.step, workers.rank))
-    share, norm = _update(training, pace.batch_size)
+    share, norm = _update(training)
     training.step += 1
-    [loss] = workers.sum(share.item())
-    if not math.isfinite(loss) or not math.isfinite(norm):
-        raise ValueError(
-            f"the loss of run {training.plan.run.name} is {loss} at step {training.step} (gradient norm {norm}, learning "
-            f"rate {lr:.2g} on the way to {segment.lr:.2g}): {_after_divergence(training)} with a lower --lr"
-        )
-    if workers.device.type == "cuda":
-        torch.cuda.synchronize(workers.device)
-    now = time.monotonic()
-    metrics: Metrics = {
-        "step": training.step,
-        "segment": training.plan.index,
-        "tokens": training.tokens,
-        "train_loss": loss,
-        "lr": lr,
-        "grad_norm": norm,
-        "tok_per_sec": round(segment.total_batch_size / (now - clock), 1),
-        "mfu": None,
-        "seconds": round(now - pace.started, 3),
-    }
+    pace.readback.add(training.step, lr, share, norm)
+
+
+def _update(training: Training) -> tuple[Tensor, Tensor]:
+    return update(training)
+
+
+def _metrics(training: Training, pace: _Pace, must: bool) -> list[Metrics]:
+    """A line for each step since the last reading; none while one may wait. `must`: a checkpoint waits for them.
+
+    Raises:
+        ValueError: a loss is no number, or a gradient.
+    """
+    segment, index = training.segment, training.step - training.segment.start_step
     at_end = training.step == segment.end_step
-    if at_end or (index + 1) % pace.eval_every == 0:
-        metrics |= part_losses(_evaluate(training, pace, list(training.caches), keep=at_end), training.caches)
-    return metrics
+    is_evaluated = index % pace.eval_every == 0 or at_end
+    if not (must or is_evaluated or pace.readback.is_due):
+        return []
+    lines = [_line(training, pace, step) for step in pace.readback.read()]
+    if is_evaluated:
+        windows = _evaluate(training, pace, list(training.caches), keep=at_end)
+        lines[-1] |= part_losses(windows, training.caches)
+        lines[-1]["seconds"] = round(time.monotonic() - pace.started, 3)
+    return lines
 
 
-def _update(training: Training, batch_size: int) -> tuple[Tensor, float]:
-    """Apply the clipped gradient of the step's mean loss. This worker's share of that loss, and the gradient's norm."""
-    segment, workers = training.segment, training.workers
-    tokens = [training.caches[name].train for name in segment.part_names]
-    whole = step_samples(segment, training.step)
-    mine, n_targets = whole[workers.rank :: workers.count], int(whole.n_targets.sum())
-    total = torch.zeros((), device=workers.device)
-    for first in range(0, len(mine), batch_size):
-        ids, targets = read_samples(tokens, mine[first : first + batch_size], segment.seq_len, workers.device)
-        is_last = first + batch_size >= len(mine)
-        # Workers exchange gradients once a step, with the last micro-batch.
-        with nullcontext() if is_last or workers.count == 1 else training.wrapped.no_sync():
-            with autocast(workers.device):
-                loss = training.wrapped(ids, targets) / n_targets
-            (loss * workers.count).backward()  # the loss is a sum over workers, but their gradients are averaged
-        total += loss.detach()
-    norm = nn.utils.clip_grad_norm_(training.model.parameters(), GRAD_CLIP)
-    training.optimizer.step()
-    training.optimizer.zero_grad(set_to_none=True)
-    return total, float(norm)
+def _line(training: Training, pace: _Pace, step: Step) -> Metrics:
+    segment = training.segment
+    if not math.isfinite(step.loss) or not math.isfinite(step.norm):
+        raise ValueError(
+            f"the loss of run {training.plan.run.name} is {step.loss} at step {step.step} (gradient norm {step.norm}, learning "
+            f"rate {step.lr:.2g} on the way to {segment.lr:.2g}): {_after_divergence(training)} with a lower --lr"
+        )
+    rate = segment.total_batch_size / step.seconds if step.step != pace.compiles_in else None
+    pace.rates.extend([rate] if rate else [])
+    return {
+        "step": step.step,
+        "segment": training.plan.index,
+        "tokens": training.tokens - (training.step - step.step) * segment.total_batch_size,
+        "train_loss": step.loss,
+        "lr": step.lr,
+        "grad_norm": step.norm,
+        "tok_per_sec": round(rate, 1) if rate else None,
+        "mfu": _mfu(training, rate, pace.peak) if rate and pace.peak else None,
+        "seconds": round(time.monotonic() - pace.started, 3),
+    }
+
+
+def _mfu(training: Training, rate: float, peak: float) -> float:
+    """Share of a peak (FLOP/s) that so many tokens a second make use of."""
+    return float(f"{training.flops_per_token * rate / peak:.4g}")
 
 
 def _evaluate(training: Training, pace: _Pace, parts: list[str], keep: bool) -> pa.Table:
     """The validation windows of these parts after the steps that are done; with `keep`, they are entered in evals.parquet."""
     windows = evaluate(
         training.model, {name: training.caches[name].val for name in parts}, training.segment.seq_len, training.workers,
-        batch_size=pace.batch_size, limit=pace.max_val_windows, byte_lengths=pace.byte_lengths,
+        batch_size=training.batches.batch_size, limit=pace.max_val_windows, precision=training.precision,
+        byte_lengths=pace.byte_lengths,
     )  # fmt: skip
     if keep:
         path, index, step = training.folder / EVALS, training.plan.index, training.step
@@ -268,8 +282,9 @@ def _after_divergence(training: Training) -> str:
 
 
 def _result(
-    training: Training, status: str, last: Metrics, before: Metrics, checkpoint: Path | None, started: float
+    training: Training, pace: _Pace, status: str, last: Metrics, before: Metrics, checkpoint: Path | None
 ) -> SegmentResult:
+    workers, rate = training.workers, median(pace.rates) if pace.rates and pace.peak else None
     if checkpoint is None:  # there was nothing left to do
         found = find_checkpoint(training.folder / CHECKPOINTS, verify=False)
         checkpoint = found.folder if found else None
@@ -282,9 +297,11 @@ def _result(
         bpb_before=before.get("val_bpb", {}),
         val_bpb=last.get("val_bpb", {}),
         tok_per_sec=last.get("tok_per_sec"),
-        seconds=round(time.monotonic() - started, 3),
+        seconds=round(time.monotonic() - pace.started, 3),
         checkpoint=checkpoint,
-        device=training.workers.device.type,
-        precision=precision(training.workers.device),
+        device=workers.device.type,
+        precision=PRECISIONS[training.precision],
+        mfu=_mfu(training, rate, pace.peak) if rate and pace.peak else None,
+        mfu_of_a100=_mfu(training, rate, A100 * workers.count) if rate else None,
         notes=training.notes,
     )

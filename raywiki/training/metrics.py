@@ -3,7 +3,8 @@
 The line of step n tells how things stood after n optimiser steps: `step`, `segment`, `tokens` (read so far), `train_loss`
 (of the step's own batch, null for step 0), `val_loss` (by part, in nats a token; null for a part without validation text;
 the key is absent where nothing was evaluated), `val_bpb` (the same in bits per byte; absent where that is not known), `lr`,
-`grad_norm`, `tok_per_sec`, `mfu` (null where unknown), `seconds`.
+`grad_norm`, `tok_per_sec` (null for a step that compiled the model), `mfu` (share of the device's own matrix products; null
+where those were not measured), `seconds` (since the call began).
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ def read_metrics(path: str | os.PathLike[str]) -> list[Metrics]:
     return [json.loads(line) for line in lines[:-1] if line]  # what follows the last newline was not finished
 
 
-def append_metrics(path: Path, metrics: Metrics, durable: bool = False) -> None:
-    """Add a line; with `durable`, it survives a power failure."""
+def append_metrics(path: Path, *lines: Metrics, durable: bool = False) -> None:
+    """Add lines; with `durable`, they survive a power failure."""
     with open(path, "a", encoding="utf-8") as file:
-        file.write(_line(metrics))
+        file.write("".join(map(_line, lines)))
         if durable:
             file.flush()
             os.fsync(file.fileno())

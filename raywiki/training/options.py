@@ -16,6 +16,7 @@ from raywiki.training.schedule import SCHEDULES, check_schedule
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEVICES = ("cpu", "cuda")
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 MOST_STEPS, MOST_PASSES, MOST_SEED = 10**12, 10**6, 2**63 - 1  # what is beyond is a slip of the keyboard
 UNFINISHED = {
     "finish": "train an unfinished segment to its end before new parts open another one",
@@ -53,9 +54,11 @@ class SegmentOptions(TypedDict, total=False):
 
 
 class PaceOptions(TypedDict, total=False):
-    """How a segment is walked through; none of it changes what is learned."""
+    """How a segment is walked through; none of it changes the order of the data, and what is learned only by rounding."""
 
-    batch_size: Annotated[int | None, "Sequences that a worker takes at once; what fits 8,192 tokens by default."]
+    batch_size: Annotated[int | None, "Sequences that a worker takes at once; what the GPU holds, or 8,192 tokens on a CPU."]
+    precision: Annotated[str | None, f"auto, {', '.join(PRECISIONS)}; auto is bf16 or fp16 by what the GPU has, fp32 on a CPU."]
+    compile: Annotated[bool | None, "Pass the model through torch.compile; yes on a GPU, no on a CPU by default."]
     eval_every: Annotated[int | None, "Steps between evaluations; a tenth of the segment, 25 to 500, by default."]
     checkpoint_every: Annotated[int | None, "Steps between checkpoints; as often as evaluations by default."]
 
@@ -138,8 +141,16 @@ def _check_names(given: Mapping[str, Any]) -> None:
         check_schedule(given["schedule"])
     if given.get("device", "cpu") not in DEVICES:
         raise ValueError(f"there is no device {given['device']!r}: choose {' or '.join(DEVICES)}")
+    check_precision(given.get("precision"))
     if given.get("unfinished", "cut") not in UNFINISHED:
         raise ValueError(f"unfinished={given['unfinished']!r} is unknown: choose {' or '.join(UNFINISHED)}")
+
+
+def check_precision(precision: str | None) -> str | None:
+    """The same name; ValueError when there is no such precision."""
+    if precision not in (None, "auto", *PRECISIONS):
+        raise ValueError(f"there is no precision {precision!r}: choose one of auto, {', '.join(PRECISIONS)}")
+    return precision
 
 
 def at_least_1(name: str, value: int) -> int:

@@ -50,8 +50,8 @@ class SegmentResult:
     """How a call of `train_segment` ended: "finished" or "stopped", after `step` steps of the run.
 
     `val_before` and `val_loss` have the validation loss (nats a token) of each part at the segment's start and now,
-    `bpb_before` and `val_bpb` the same in bits per byte, where it is known. `notes` are sentences, such as which steps had to
-    be done again.
+    `bpb_before` and `val_bpb` the same in bits per byte, where it is known. `mfu` and `mfu_of_a100` are the median step's, see
+    `flops`; None where the device was not measured. `notes` are sentences, such as which steps had to be done again.
     """
 
     status: str
@@ -64,6 +64,8 @@ class SegmentResult:
     checkpoint: Path | None
     device: str
     precision: str
+    mfu: float | None = None
+    mfu_of_a100: float | None = None
     notes: tuple[str, ...] = ()
     bpb_before: dict[str, float | None] = field(default_factory=dict)
     val_bpb: dict[str, float | None] = field(default_factory=dict)

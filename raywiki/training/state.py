@@ -13,12 +13,16 @@ import torch
 from torch import nn
 
 import raywiki
+from raywiki.training.batches import Batches
 from raywiki.training.cache import TokenCache
 from raywiki.training.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
+from raywiki.training.compiling import why_not_compiled
 from raywiki.training.config import find_recipe
+from raywiki.training.fitting import MOST_TOKENS_AT_ONCE, TOKENS_AT_ONCE, largest_that_fits, micro_batch, try_step
 from raywiki.training.init_from import load_init
 from raywiki.training.order import Segment, order_digest
 from raywiki.training.plan import Plan
+from raywiki.training.precision import choose_precision, loss_scaler
 from raywiki.training.runs import CHECKPOINTS, config_json
 from raywiki.training.weights import MODEL, load_weights, read_torch, save_weights
 from raywiki.training.workers import Workers
@@ -38,6 +42,10 @@ class Training:
     wrapped: Any  # the same weights, their gradients averaged over the workers: what is trained
     optimizer: torch.optim.Optimizer
     step: int
+    batches: Batches  # what is read, and how much of it at once
+    precision: str
+    scaler: torch.amp.GradScaler
+    is_compiled: bool = False
     notes: tuple[str, ...] = ()  # what whoever reads the result should know
 
     @property
@@ -49,6 +57,11 @@ class Training:
         return self.plan.run.folder
 
     @property
+    def flops_per_token(self) -> int:
+        """Operations of training on a token, see `flops`."""
+        return self.model.flops_per_token()  # type: ignore[operator]
+
+    @property
     def tokens(self) -> int:
         """Tokens of all batches of the run so far."""
         before = self.plan.run.segments[: self.plan.index]
@@ -56,12 +69,19 @@ class Training:
         return sum(each.steps * each.total_batch_size for each in before) + own
 
 
-def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compile: bool) -> Training:
+def start(
+    plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compile: bool | None = None,
+    precision: str | None = None, batch_size: int | None = None,
+) -> Training:  # fmt: skip
     """Model and optimiser as the newest checkpoint left them, or fresh; or with the weights that the run is to begin with.
 
+    See `loop.train_segment` for the options.
+
     Raises:
-        ValueError: the checkpoint does not belong to the plan, or those weights are not there any more.
+        ValueError: the checkpoint does not belong to the plan, or those weights are not there any more; there are too many
+            workers; the model cannot be compiled, or one sequence of it is too much for the device.
     """
+    compiled, notes = _compiled(workers, compile)
     if workers.device.type == "cuda":
         torch.cuda.set_device(workers.device)
         torch.set_float32_matmul_precision("high")
@@ -74,9 +94,68 @@ def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compil
         load_state(found, model, optimizer, workers.device)
     elif config.init_from is not None and config.init_sha256 is not None:
         load_init(config.init_from, config.init_sha256, plan.run.folder.parent, config.model, model)
-    trained: Any = torch.compile(model) if compile else model
-    step, notes = (found.step, _passed_over(found)) if found else (0, ())
-    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, step, notes)
+    about = found.about if found else {}
+    precision = choose_precision(workers.device, precision)
+    notes += _passed_over(found) if found else ()
+    if about.get("precision", precision) != precision:
+        notes += (f"the steps before step {about['step']:,} were computed in {about['precision']}, these in {precision}",)
+    size, told = _batch_size(plan, workers, model, precision, batch_size, about.get("batch_size"))
+    tokens = [caches[name].train for name in plan.segment.part_names]
+    return Training(
+        plan, caches, workers, model,
+        wrapped=workers.wrap(torch.compile(model) if compiled else model),  # type: ignore[arg-type]
+        optimizer=optimizer, step=about.get("step", 0), batches=Batches(plan.segment, tokens, workers, size),
+        precision=precision, scaler=loss_scaler(workers.device, precision, about.get("scaler")), is_compiled=compiled,
+        notes=(*notes, *told),
+    )  # fmt: skip
+
+
+def _compiled(workers: Workers, asked: bool | None) -> tuple[bool, tuple[str, ...]]:
+    """Whether to compile the model: where it was asked for, or, without a word, on a GPU where that works; and a note."""
+    if not (workers.device.type == "cuda" if asked is None else asked):
+        return False, ()
+    why_not = why_not_compiled(workers.device)
+    if workers.least(int(why_not is None)):
+        return True, ()
+    sentence = f"torch.compile does not work here ({why_not or 'on another worker'})"
+    if asked:
+        raise ValueError(f"{sentence}: install what it names, or leave --compile out")
+    return False, (f"{sentence}: the model was not compiled, and is slower",)
+
+
+def _batch_size(
+    plan: Plan, workers: Workers, model: nn.Module, precision: str, asked: int | None, remembered: Mapping[str, Any] | None
+) -> tuple[int, tuple[str, ...]]:
+    """Sequences that each worker takes at once, and a note when they are fewer than what was asked for.
+
+    On a GPU the number is tried out, unless the checkpoint remembers it for the same device, precision and workers.
+    """
+    segment, tries = plan.segment, is_tried_out(workers.device)
+    most = MOST_TOKENS_AT_ONCE if tries else TOKENS_AT_ONCE
+    size = micro_batch(segment.sequences_per_step, segment.seq_len, workers.count, asked, most)
+    if not tries:
+        return size, ()
+    if asked is None and remembered and remembered["for"] == _memory(plan, workers, precision):
+        return remembered["size"], ()
+    fitting = largest_that_fits(size, lambda tried: try_step(model, tried, segment.seq_len, workers.device, precision))
+    fitting = workers.least(fitting)
+    told = f"batch_size={size} is more than the memory holds: {fitting} sequences were taken at once"
+    return fitting, (told,) if asked and fitting < size else ()
+
+
+def is_tried_out(device: torch.device) -> bool:
+    """Whether the size of a micro-batch is found by trying: where memory is the device's own, and runs out with an error."""
+    return device.type == "cuda"
+
+
+def _memory(plan: Plan, workers: Workers, precision: str) -> list[Any]:
+    """What the largest micro-batch depends on, beside the run."""
+    device = workers.device
+    name, size = "", 0
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        name, size = properties.name, properties.total_memory
+    return [name, size, precision, workers.count, plan.segment.total_batch_size]
 
 
 def find_for(plan: Plan) -> Checkpoint | None:
@@ -130,6 +209,12 @@ def save(training: Training, keep: int) -> Path:
     about = {
         "segment": plan.index,
         "config": config_json(plan.run.config),
+        "precision": training.precision,
+        "scaler": training.scaler.state_dict(),
+        "batch_size": {
+            "for": _memory(plan, training.workers, training.precision),
+            "size": training.batches.batch_size,
+        },
         "order": {"segment": plan.index, "first_step": first, "last_step": step, "digest": digest},
         "versions": {
             "raywiki": raywiki.__version__,

@@ -33,6 +33,14 @@ class Workers:
         dist.all_reduce(tensor)
         return tensor.tolist()
 
+    def least(self, value: int) -> int:
+        """The smallest of all workers' values."""
+        if self.count == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.int64, device=self.device)
+        dist.all_reduce(tensor, dist.ReduceOp.MIN)
+        return int(tensor.item())
+
     def first(self, work: Callable[[], T]) -> T:
         """What `work` returns on the first worker, on all of them. What it raises there is raised everywhere."""
         if self.count == 1:
@@ -82,15 +90,3 @@ def find_device(device: str | torch.device | None = None) -> torch.device:
         if chosen.index is None:
             chosen = torch.device("cuda", torch.cuda.current_device())
     return chosen
-
-
-def precision(device: torch.device) -> str:
-    """What forward passes compute with, "bfloat16" or "float32"; see `autocast`."""
-    context = autocast(device)
-    return str(context.fast_dtype if context._enabled else torch.float32).removeprefix("torch.")
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    """Context of a forward pass: bfloat16 on a GPU that computes with it, else the weights' own float32."""
-    enabled = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)

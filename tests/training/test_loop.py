@@ -15,10 +15,11 @@ from training_corner import Corner, exit_status, kill_self, start_process
 
 from raywiki import files
 from raywiki.training import checkpoint as checkpoint_module
-from raywiki.training import loop, weights, workers
+from raywiki.training import loop, weights
 from raywiki.training.cache import open_cache
 from raywiki.training.checkpoint import find_checkpoint, model_digest
 from raywiki.training.config import RECIPES
+from raywiki.training.fitting import micro_batch
 from raywiki.training.metrics import read_metrics
 from raywiki.training.plan import plan_segment
 from raywiki.training.runs import read_run
@@ -278,7 +279,7 @@ def test_settings_that_make_no_sense_leave_no_run(two_parts, options, sentence):
 
 
 def diverge(monkeypatch) -> None:
-    monkeypatch.setattr(loop, "_update", lambda training, _: (torch.tensor(math.nan), math.nan))
+    monkeypatch.setattr(loop, "_update", lambda training: (torch.tensor(math.nan), torch.tensor(math.nan)))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -339,7 +340,7 @@ def test_steps_need_not_divide(two_parts):
     results = [two_parts.train(f"b{batch_size}", plan={"steps": 3}, batch_size=batch_size)[0] for batch_size in (3, 4)]
     assert results[0].train_loss == pytest.approx(results[1].train_loss, rel=1e-5)
     with pytest.raises(ValueError, match="5 workers cannot share the 4 sequences of a step"):
-        loop.micro_batch(4, 16, 5, None)
+        micro_batch(4, 16, 5, None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
@@ -421,18 +422,3 @@ def test_what_fails_on_the_first_worker_fails_on_all(two_parts):
     for process in processes:
         process.join(60)
     assert [process.exitcode for process in processes] == [1, 1]
-
-
-def test_bfloat16_where_a_gpu_computes_with_it(monkeypatch):
-    """Emulated support would be slower than float32. Here torch is asked for its answers; no GPU is needed."""
-    assert workers.precision(torch.device("cpu")) == "float32"
-    with workers.autocast(torch.device("cpu")):
-        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
-    support = {"native": True}
-    asked = []
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: including_emulation or support["native"])
-    monkeypatch.setattr(torch, "autocast", lambda *arguments, **options: asked.append(options["enabled"]))
-    workers.autocast(torch.device("cuda"))
-    support["native"] = False
-    workers.autocast(torch.device("cuda"))
-    assert asked == [True, False]
