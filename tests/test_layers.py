@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MIDDLE = {"dumps", "samplewiki", "wikitext", "curation", "tokens", "training"}
 FOUNDATION = {"", "schema", "files", "manifest", "corpus"}
-SHOWN = {"summary", "progress"}
+SHOWN = {"summary", "progress", "command"}
 ALLOWED = {
     "__init__": set(),  # it names modules, and imports them when one is asked for
     "schema": set(),
@@ -19,6 +19,7 @@ ALLOWED = {
     "corpus": {"", "schema", "files", "manifest"},
     "scan": FOUNDATION,
     "progress": {""},
+    "command": {""},
     "summary": FOUNDATION,
     **{name: FOUNDATION | {name} for name in MIDDLE},
     "local": FOUNDATION | MIDDLE | SHOWN | {"scan", "local"},
