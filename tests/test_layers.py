@@ -22,6 +22,7 @@ ALLOWED = {
     "command": {""},
     "summary": FOUNDATION,
     **{name: FOUNDATION | {name} for name in MIDDLE},
+    "training": FOUNDATION | {"training", "progress"},
     "local": FOUNDATION | MIDDLE | SHOWN | {"scan", "local"},
     "engine": FOUNDATION | MIDDLE | SHOWN | {"scan", "engine"},
     "report": FOUNDATION | MIDDLE | SHOWN | {"scan", "local", "engine", "report"},
@@ -34,6 +35,8 @@ FILES = sorted([*ROOT.glob("raywiki/**/*.py"), *ROOT.glob("jobs/*.py"), *ROOT.gl
 
 def layer(path: Path) -> str:
     pieces = path.relative_to(ROOT).with_suffix("").parts
+    if pieces[-1] == "__main__":
+        return "cli"  # a command too
     return pieces[1] if pieces[0] == "raywiki" else pieces[0]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from raywiki.progress import say
 from raywiki.training.batches import read_samples
 from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
@@ -98,6 +99,7 @@ def train_segment(
         is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
         last, checkpoint, stopped = _begin(training, pace), None, False
         before = last.get("val_loss", {}) if training.step == segment.start_step else _val_loss_at(training, segment.start_step)
+        say("compiling" if compile else "the first step")
         while training.step < segment.end_step and not stopped:
             last = _train_step(training, pace)
             at_end = training.step == segment.end_step
@@ -242,6 +244,7 @@ def _update(training: Training, batch_size: int) -> tuple[Tensor, float]:
 
 
 def _evaluate(training: Training, pace: _Pace, parts: list[str]) -> dict[str, float | None]:
+    say("evaluating")
     val = {name: training.caches[name].val for name in parts}
     seq_len = training.segment.seq_len
     return evaluate(training.model, val, parts, seq_len, training.workers, pace.batch_size, pace.max_val_windows)

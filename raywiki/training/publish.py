@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from raywiki.training.metrics import rewind_metrics
 from raywiki.training.plan import Plan
-from raywiki.training.runs import METRICS, SEGMENTS, read_run, write_run
+from raywiki.training.runs import BOARD, METRICS, SEGMENTS, read_run, write_run
 
 
 @contextmanager
@@ -46,6 +47,7 @@ def take_back(plan: Plan) -> None:
         return
     for name in (SEGMENTS, METRICS):
         (run.folder / name).unlink(missing_ok=True)
+    shutil.rmtree(run.folder / BOARD, ignore_errors=True)
 
 
 def _sweep(plan: Plan) -> None:

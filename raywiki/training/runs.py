@@ -19,6 +19,7 @@ from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
 SEGMENTS, CHECKPOINTS, METRICS, STOP, LOCK = "segments.json", "checkpoints", "metrics.jsonl", "STOP", ".lock"
+BOARD = "tensorboard"
 FORMAT = 1
 
 
