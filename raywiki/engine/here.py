@@ -74,8 +74,8 @@ class _First:
         count = self.workers.count
         if num_workers not in (None, count):
             raise ValueError(
-                f"num_workers={num_workers}, but torchrun started {count}: "
-                f"torchrun --nproc-per-node {num_workers} -m raywiki.training …"
+                f"num_workers={num_workers}, but {count} was started: without Ray it is torchrun that starts several "
+                f"(torchrun --nproc-per-node {num_workers} -m raywiki.training …)"
             )
         return Placement(count, self.workers.device.type, os.cpu_count() or 1)
 

@@ -1,7 +1,7 @@
 """`raywiki train` on a machine without Ray: `python -m raywiki.training CORPUS --run NAME`, alone or under torchrun.
 
-Options, what is printed and exit status are those of `raywiki train`. An entry point, as `raywiki/cli.py` is, and above all
-layers for that reason.
+Options, what is printed and exit status are those of `raywiki train`; under torchrun the run is named by `--run-name`. An entry
+point, as `raywiki/cli.py` is, and above all layers for that reason.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m raywiki.training", allow_abbrev=False,
         description="Train a GPT on the token shards of a corpus, or go on where the run stands, without Ray. "
-        "Several processes: torchrun --nproc-per-node N -m raywiki.training …",
+        "Several processes: torchrun --nproc-per-node N -m raywiki.training CORPUS --run-name NAME …",
     )  # fmt: skip
     parser.add_argument("corpus", metavar="CORPUS", help="folder or URL of the corpus")
-    parser.add_argument("--run", required=True, help="name of the training run")
+    # torchrun reads what follows the module, too, and takes --run for the start of an option of its own.
+    parser.add_argument("--run", "--run-name", required=True, metavar="NAME", help="name of the training run")
     parser.add_argument("--runs", metavar="FOLDER", help="folder that holds the run's folder; CORPUS/runs by default")
     for name, (kind, text) in option_help(TrainOptions).items():
         parser.add_argument(f"--{name.replace('_', '-')}", help=text.replace("%", "%%"), **_how_to_parse(name, kind))

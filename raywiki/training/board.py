@@ -11,6 +11,7 @@ only steps of a call with --no-tensorboard are, until the folder is removed and 
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,21 +82,31 @@ def board(folder: Path, wanted: bool, progress: OnStep | None = None) -> Iterato
         failed = False
     finally:
         if writer is not None:
-            writer.close()
-        if failed and latest_step(folder / CHECKPOINTS) == stood:
-            _take_back(folder / BOARD, files)
+            writer.close()  # before the file is removed: closing writes, which would make it again
+            if failed and latest_step(folder / CHECKPOINTS) == stood:
+                _take_back(folder / BOARD, files)
 
 
 def _open(folder: Path, step: int) -> Any:
     """A writer whose file begins with the line before this step, or with all lines before it where it is the first file."""
     from torch.utils.tensorboard import SummaryWriter
 
-    is_new = not any((folder / BOARD).glob("events.*"))
+    files = sorted(path.name for path in (folder / BOARD).glob("events.*"))
+    if files:
+        _wait_for_a_later_name(files[-1])
+    is_new = not files
     writer = SummaryWriter(str(folder / BOARD), purge_step=None if is_new else step - 1)
     for line in read_metrics(folder / METRICS):
         if line["step"] < step and (is_new or line["step"] == step - 1):
             _write(writer, line)
     return writer
+
+
+def _wait_for_a_later_name(newest: str) -> None:
+    """TensorBoard reads files in the order of their names, which begin with the second: be in a later one."""
+    second = newest.split(".")[3]
+    if second.isdigit() and 0 <= int(second) - int(time.time()) <= 1:
+        time.sleep(int(second) + 1 - time.time())
 
 
 def _write(writer: Any, metrics: Metrics) -> None:
