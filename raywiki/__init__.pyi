@@ -18,7 +18,9 @@ from .local.remove import GcSummary as GcSummary
 from .local.remove import RemoveSummary as RemoveSummary
 from .local.remove import gc as gc
 from .local.remove import remove as remove
+from .local.sample import Sample as Sample
 from .local.sample import sample as sample
+from .local.sample import samples as samples
 from .local.tokenizer import train_tokenizer as train_tokenizer
 from .report.inspect import Rejects as Rejects
 from .report.inspect import Templates as Templates

@@ -8,17 +8,13 @@ at once.
 from __future__ import annotations
 
 import inspect
-import json as _json
-import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial, wraps
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from raywiki.command import run_verb
 from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
 from raywiki.training.options import TrainOptions, option_help
 
@@ -205,22 +201,33 @@ def grow(
 
 @app.command()
 def sample(
-    corpus: CorpusArg, run: Run, prompt: Annotated[str, typer.Option(help="Text to go on from.")] = "",
+    corpus: CorpusArg, run: Run,
+    prompt: Annotated[list[str] | None, typer.Option(help="Text to go on from; may be given several times.")] = None,
+    prompt_file: Annotated[
+        list[str] | None, typer.Option(metavar="FILE", help="File with such a text, - for standard input; also several times.")
+    ] = None,
+    num_samples: Annotated[int, typer.Option(help="Texts after each prompt.")] = 1,
     max_tokens: Annotated[int, typer.Option(help="Tokens to write.")] = 200,
     temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 0.8,
     top_k: Annotated[int | None, typer.Option(help="Draw among the k likeliest tokens.")] = 200,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0, device: Device = None, debug: Debug = False,
+    top_p: Annotated[
+        float | None, typer.Option(help="Draw among the fewest likeliest that have this probability together; all by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the first text's draw; the second's is one more, and so on.")] = 0,
+    device: Device = None, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Write text with a trained run."""
-    import raywiki as rw
+    from raywiki.local.sample import Written, read_prompts, samples
 
-    show(
-        lambda: rw.sample(
-            corpus, run, prompt, max_tokens=max_tokens, temperature=temperature, top_k=top_k, seed=seed, device=device
-        ),
-        False,
-        debug,
-    )
+    options: dict[str, Any] = dict(num_samples=num_samples, max_tokens=max_tokens, temperature=temperature, top_k=top_k)
+    options |= dict(top_p=top_p, seed=seed, device=device)
+
+    def write() -> Any:
+        prompts = [*(prompt or []), *read_prompts(prompt_file or [])] or [""]
+        written = Written(samples(corpus, run, prompts, **options), len(prompts) * num_samples)
+        return written if json else written.print()
+
+    show(write, json, debug)
 
 
 @app.command("eval")
@@ -350,48 +357,9 @@ def demo(
 
 
 def show(action: Callable[[], Any], json: bool, debug: bool) -> None:
-    """Run a verb, print what it returns and leave with its exit status; an error becomes one sentence and exit status 1."""
-    try:
-        with _sigterm_leaves():
-            result = action()
-    except KeyboardInterrupt:
-        _leave("interrupted", 128 + signal.SIGINT)
-    except Exception as error:
-        if debug:
-            raise
-        sentence = " ".join(str(error).split())
-        if not isinstance(error, ValueError | OSError):  # not a mistake of the user's: say so
-            sentence = f"{type(error).__name__}: {sentence} (unexpected; --debug shows where)"
-        print(f"raywiki: {sentence}", file=sys.stderr)
-        raise typer.Exit(1) from None
-    print(_json.dumps(result.to_dict(), ensure_ascii=False) if json else result)
-    if status := getattr(result, "exit_status", 0):
+    """Run a verb, print what it returns and leave with its exit status; see `command.run_verb`."""
+    if status := run_verb(action, json, debug):
         raise typer.Exit(status)
-
-
-@contextmanager
-def _sigterm_leaves() -> Iterator[None]:
-    """While open, SIGTERM leaves as Ctrl-C does, so that Ray's processes are not left behind."""
-
-    def leave(number: int, frame: object) -> None:
-        _leave("terminated", 128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _leave(what: str, status: int) -> NoReturn:
-    """Say it once and leave, deaf to an impatient second Ctrl-C: while Ray stops, it would print a traceback."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    print(f"raywiki: {what}; run the same command again to go on", file=sys.stderr)
-    raise SystemExit(status)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 MIDDLE = {"dumps", "samplewiki", "wikitext", "curation", "tokens", "training"}
 FOUNDATION = {"", "schema", "files", "manifest", "corpus"}
-SHOWN = {"summary", "progress"}
+SHOWN = {"summary", "progress", "command"}
 ALLOWED = {
     "__init__": set(),  # it names modules, and imports them when one is asked for
     "schema": set(),
@@ -19,8 +19,10 @@ ALLOWED = {
     "corpus": {"", "schema", "files", "manifest"},
     "scan": FOUNDATION,
     "progress": {""},
+    "command": {""},
     "summary": FOUNDATION,
     **{name: FOUNDATION | {name} for name in MIDDLE},
+    "training": FOUNDATION | {"training", "progress"},
     "local": FOUNDATION | MIDDLE | SHOWN | {"scan", "local"},
     "engine": FOUNDATION | MIDDLE | SHOWN | {"scan", "engine"},
     "report": FOUNDATION | MIDDLE | SHOWN | {"scan", "local", "engine", "report"},
@@ -33,6 +35,8 @@ FILES = sorted([*ROOT.glob("raywiki/**/*.py"), *ROOT.glob("jobs/*.py"), *ROOT.gl
 
 def layer(path: Path) -> str:
     pieces = path.relative_to(ROOT).with_suffix("").parts
+    if pieces[-1] == "__main__":
+        return "cli"  # a command too
     return pieces[1] if pieces[0] == "raywiki" else pieces[0]
 
 

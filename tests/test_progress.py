@@ -82,3 +82,50 @@ def test_the_last_line_of_a_log_is_said_once(monkeypatch, capsys):
         bar.advance(10)
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(",")[0] for line in lines] == ["extract: 10 of 20 MB", "extract: 20 of 20 MB"]
+
+
+def test_a_slow_start_is_told_and_says_nothing_about_the_speed(monkeypatch, capsys):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with Progress("train r1", 20, "steps", slow_start=True) as bar:
+        bar.skip(4)
+        for seconds, text in ((30, "starting workers"), (30, "starting workers"), (60, "evaluating")):
+            clock[0] += seconds
+            progress.say(text)
+        clock[0] += 50  # the first step compiles
+        bar.advance(1, note="loss 5.1")
+        clock[0] += 12
+        progress.say("evaluating")
+        bar.advance(6)
+    assert capsys.readouterr().err.splitlines() == [
+        "train r1: starting workers",
+        "train r1: evaluating",
+        "train r1: 5 of 20 steps, loss 5.1",
+        "train r1: 11 of 20 steps, 0:18 left, loss 5.1, 0.50 steps/s",
+    ]
+
+
+def test_what_a_long_thing_is_waited_for_is_cut_to_fit(terminal):
+    shown = terminal(80)
+    with Progress("train r1", 20, "steps", slow_start=True) as bar:
+        progress.say("reading the tokens of enwiki-20251101-p1p41242-and-a-very-long-tail into the cache")
+        bar.bar.refresh()
+        line = shown()[-1]
+        assert len(line.rstrip()) <= 80
+        assert line.rstrip().endswith("…")
+
+
+def test_another_listener_hears_what_is_said(capsys):
+    heard = []
+    with Progress("train", 20, "steps", slow_start=True), progress.heard_by(heard.append):
+        progress.say("evaluating")
+    assert heard == ["evaluating"]
+    assert capsys.readouterr().err == ""
+
+
+def test_without_rich_lines_must_do(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress("train", 20, "steps") as bar:
+        bar.advance(20)
+    assert capsys.readouterr().err.startswith("train: 20 of 20 steps")

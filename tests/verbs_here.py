@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from raywiki.corpus import Corpus
 from raywiki.engine import cluster, curate, extract, fit, index, tokens
 from raywiki.files import put
-from raywiki.training import open_cache
+from raywiki.training.work import do_work
 
 
 def without_ray(patch: pytest.MonkeyPatch, cache: Path) -> None:
@@ -38,14 +37,8 @@ def run_here(function: Any, items: Sequence[Any], num_cpus: float = 1) -> Iterat
 
 def fit_here(work: fit.Work, placement: fit.Placement) -> tuple[Exception | None, bool]:
     """What `engine.fit._fit` does, with one worker on the CPU."""
-    from raywiki.training import train_segment
-
-    corpus = Corpus(work.corpus)
     try:
-        caches = {
-            part: open_cache(fit.cache_folder(), part, shards, open_file=corpus.fs.open) for part, shards in work.shards.items()
-        }
-        result = train_segment(work.plan, caches, device="cpu", since=work.since, **work.pace)
+        result = do_work(work, "cpu")
         put(f"{work.folder}/{fit.RESULT}", json.dumps(asdict(result), default=str))
         return None, False
     except Exception as error:

@@ -36,11 +36,10 @@ def start() -> None:
         ValueError: `RAY_ADDRESS` is no address of a Ray head.
         ConnectionError: no Ray answers there, or it does not take us.
     """
-    say("starting Ray")
-    import ray
-
-    if ray.is_initialized():
+    loaded = sys.modules.get("ray")
+    if loaded is not None and loaded.is_initialized():
         return
+    say("starting Ray")
     address = os.environ.get("RAY_ADDRESS") or "local"
     with _own_signals():
         if address == "local":

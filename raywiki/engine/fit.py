@@ -17,19 +17,20 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from raywiki.corpus import Corpus
 from raywiki.engine.cluster import environment, nodes, only_errors, worker_cpus
 from raywiki.files import put
-from raywiki.progress import Progress, say
-from raywiki.training import Plan, SegmentResult, cache_folder, open_cache
+from raywiki.progress import Progress, heard_by, say
+from raywiki.training import Plan, SegmentResult
 from raywiki.training.locks import hold_lock
 from raywiki.training.publish import take_back
 from raywiki.training.runs import LOCK, METRICS, STOP, busy_sentence
+from raywiki.training.work import Work, do_work
 
 MAX_FAILURES = 3  # times that a segment is taken up again after a fault that may pass
 DAY = 86_400.0  # seconds
@@ -37,21 +38,9 @@ POLL = 0.5  # seconds between two looks at the metrics
 PATIENCE = 60.0  # seconds to wait for another process on the same run: one whose driver was killed ends by itself
 LOCK_WAIT = 15.0  # seconds for which a worker waits for the run; the driver has waited before
 NO_MEMORY = "OutOfMemory"  # of several workers, one found too little of it in the middle of a step
-RESULT, ERROR, PHASE = "result.json", "error-{rank}.json", "phase"
+RESULT, ERROR, DOING = "result.json", "error-{rank}.json", "doing.txt"
 # Faults of a file system that do not pass by trying again.
 LASTING = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
-
-
-@dataclass(frozen=True)
-class Work:
-    """All that a worker is sent. `shards` has path and digest of each shard, by part; `pace` is what `train_segment` takes."""
-
-    plan: Plan
-    corpus: str
-    shards: Mapping[str, list[tuple[str, str]]]
-    pace: Mapping[str, Any]
-    folder: str = ""  # of this call
-    since: float = 0.0  # when it began, as its file system tells
 
 
 @dataclass(frozen=True)
@@ -94,10 +83,10 @@ def fit_segment(work: Work, placement: Placement) -> Fitted:
         OSError, RuntimeError: what did not pass, by the sentence of the worker that it happened to.
     """
     try:
-        with _call_folder(work.plan.run.folder) as (folder, since):
+        with call_folder(work.plan.run.folder) as (folder, since):
             return _fit_until_it_passes(replace(work, folder=str(folder), since=since), placement)
     except Exception:
-        _leave_as_it_was(work.plan)
+        leave_as_it_was(work.plan)
         raise
 
 
@@ -188,7 +177,7 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
     )
     # Else Ray would put a print of its own in the place of Python's, for good.
     with only_errors("ray.train"), environment(RAY_TQDM_PATCH_PRINT="0"):
-        return _watch(trainer, work.plan, Path(work.folder) / PHASE)
+        return _watch(trainer, work)
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -199,22 +188,20 @@ def _worker(config: dict[str, Any]) -> None:
     work: Work = config["work"]
     rank = ray.train.get_context().get_world_rank()
     try:
-        from raywiki.training import train_segment
-
-        corpus = Corpus(work.corpus)
-        caches = {
-            part: open_cache(cache_folder(), part, shards, open_file=corpus.fs.open) for part, shards in work.shards.items()
-        }
-        device = str(ray.train.torch.get_device())
-        result = train_segment(
-            work.plan, caches, device=device, since=work.since, patience=LOCK_WAIT, **work.pace,
-            say=lambda text: put(f"{work.folder}/{PHASE}", text),
-        )  # fmt: skip
+        with heard_by(partial(_pass_on, work, rank)):
+            result = do_work(work, str(ray.train.torch.get_device()), LOCK_WAIT, is_first=rank == 0)
         if rank == 0:
             put(f"{work.folder}/{RESULT}", json.dumps(asdict(result), default=str))
     except Exception as error:
         put(f"{work.folder}/{ERROR.format(rank=rank)}", json.dumps(_error_record(rank, error)))
         raise
+
+
+def _pass_on(work: Work, rank: int, text: str) -> None:
+    """Tell the driver what the first worker is doing; that it cannot be told is no reason to fail."""
+    if rank == 0:
+        with suppress(OSError):
+            Path(work.folder, DOING).write_text(text)
 
 
 def _error_record(rank: int, error: Exception) -> dict[str, Any]:
@@ -245,7 +232,7 @@ def _read_result(folder: Path) -> SegmentResult:
 
 
 @contextmanager
-def _call_folder(run: Path) -> Iterator[tuple[Path, float]]:
+def call_folder(run: Path) -> Iterator[tuple[Path, float]]:
     """A folder for one call, and the time at which it was made as its file system tells; it goes when the call ends."""
     folder = run / f".call-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True)
@@ -259,7 +246,7 @@ def _call_folder(run: Path) -> Iterator[tuple[Path, float]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _leave_as_it_was(plan: Plan) -> None:
+def leave_as_it_was(plan: Plan) -> None:
     """Take the plan back where its workers were killed before they could, and remove the folder of a run that is none."""
     folder = plan.run.folder
     try:
@@ -271,7 +258,7 @@ def _leave_as_it_was(plan: Plan) -> None:
         pass  # somebody else trains the run already; or the file system fails, which is being told
 
 
-def _watch(trainer: Any, plan: Plan, phase: Path) -> tuple[BaseException | None, bool]:
+def _watch(trainer: Any, work: Work) -> tuple[BaseException | None, bool]:
     """Run the trainer in a thread of its own; show progress, and turn Ctrl-C and SIGTERM into a request to save and stop."""
     failure: list[BaseException] = []
 
@@ -281,22 +268,41 @@ def _watch(trainer: Any, plan: Plan, phase: Path) -> tuple[BaseException | None,
         except BaseException as error:
             failure.append(error)
 
-    segment, path = plan.segment, plan.run.folder / METRICS
-    thread = threading.Thread(target=fit, name="ray-train", daemon=True)
-    with (
-        Progress(f"train {plan.run.name}", segment.end_step, "steps") as progress,
-        _stop_on_signal(plan.run.folder / STOP) as asked,
-    ):
-        progress.skip(max(plan.run.steps_done, segment.start_step))
+    run = work.plan.run
+    thread, heard = threading.Thread(target=fit, name="ray-train", daemon=True), 0
+    with bar_of(work.plan) as bar, _stop_on_signal(run.folder / STOP) as asked:
+        say("starting workers")
         thread.start()
         while thread.is_alive():
-            if progress.done == progress.skipped:  # what is waited for is no measure of the speed
-                say(phase.read_text() if phase.exists() else "starting workers")
             thread.join(POLL)
-            last = _last_line(path)
-            if last.get("train_loss") and last["step"] > progress.done:
-                progress.advance(last["step"] - progress.done, note=f"loss {last['train_loss']:.3f}")
+            heard = _hear(Path(work.folder, DOING), heard)
+            show_step(bar, _last_line(run.folder / METRICS))
     return failure[0] if failure else None, asked.is_set()
+
+
+def bar_of(plan: Plan) -> Progress:
+    """The bar of a segment, at the steps that are done."""
+    bar = Progress(f"train {plan.run.name}", plan.segment.end_step, "steps", slow_start=True)
+    bar.skip(max(plan.run.steps_done, plan.segment.start_step))
+    return bar
+
+
+def show_step(bar: Progress, metrics: Mapping[str, Any]) -> None:
+    """Move the bar to a line of metrics.jsonl; not when it stands there already."""
+    if metrics.get("train_loss") and metrics["step"] > bar.done:
+        bar.advance(metrics["step"] - bar.done, note=f"loss {metrics['train_loss']:.3f}")
+
+
+def _hear(file: Path, heard: int) -> int:
+    """Say what the first worker has written to the file since it was `heard`; the time of what was heard last, in ns."""
+    try:
+        written = file.stat().st_mtime_ns
+        if written != heard and (text := file.read_text()):
+            say(text)
+            return written
+    except OSError:  # it has not said anything yet
+        pass
+    return heard
 
 
 def _last_line(path: Path) -> dict[str, Any]:

@@ -12,23 +12,28 @@ import os
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Unpack
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
-from raywiki.engine.fit import Placement, Work, fit_segment, place, wait_for_run
+from raywiki.engine.fit import Fitted, Placement, fit_segment, place, wait_for_run
+from raywiki.files import require_writable
+from raywiki.manifest import TABLES
 from raywiki.progress import Progress
 from raywiki.summary import WIDTH, as_html, sentences, some_parts, table
 from raywiki.tokens import corpus_byte_lengths
 from raywiki.training import Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
+from raywiki.training.board import wants_board
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.init_from import require_source
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.parts import part_tokens, shard_files
 from raywiki.training.plan import require_parts
 from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
+from raywiki.training.work import Work
 
 RATES = 50  # the last steps whose speed tells how long a plan will take
 
@@ -116,9 +121,19 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
             trains it; no node of the cluster can hold a worker. The run is as it was before.
         OSError, RuntimeError: the file system or a worker fails again and again; the run stands at its last checkpoint.
     """
+    return train_by(fit_segment, place, Corpus.open(corpus), run, options)
+
+
+def train_by(
+    fit: Callable[[Work, Placement], Fitted], find_place: Callable[[int | None, str | None], Placement], corpus: Corpus,
+    run: str, options: TrainOptions, runs: str | None = None,
+) -> TrainSummary:  # fmt: skip
+    """`train`, with each segment trained by `fit` on what `find_place` says for the options num_workers and device.
+
+    `runs` is the folder that holds the run's folder; the corpus's own when None.
+    """
     started = time.monotonic()
-    corpus = Corpus.open(corpus).require()
-    folder = check_train(corpus, run, options)
+    folder = check_train(corpus.require(), run, options, runs)
     tables = corpus.tables()
     manifests, warnings = _tokens(tables, _encoding_of(tables, folder, options.get("encoding")))
     settings = next(iter(manifests.values())).settings
@@ -135,11 +150,12 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
             continue
         shards = _shards(corpus, plan, manifests)
         require_parts(plan, shards)
-        with Progress(f"train {run}", plan.segment.end_step, "steps"):  # shows that Ray is being started
-            placement = place(options.get("num_workers"), options.get("device"))
+        with Progress(f"train {run}", plan.segment.end_step, "steps", slow_start=True):  # shows that Ray is being started
+            placement = find_place(options.get("num_workers"), options.get("device"))
         print(describe(plan, placement, options.get("precision")), file=sys.stderr, flush=True)
-        work = Work(plan, corpus.url_of(), shards, {**pick(options, PaceOptions), "byte_lengths": lengths})
-        fitted = fit_segment(work, placement)
+        tensorboard = wants_board(folder, options.get("tensorboard"))
+        pace = {**pick(options, PaceOptions), "byte_lengths": lengths}
+        fitted = fit(Work(plan, corpus.url_of(), shards, pace, tensorboard=tensorboard), placement)
         warnings += [*fitted.result.notes, *fitted.told]
         trained.append((plan, fitted.result))
         opened, state = plan.run, "stopped" if fitted.result.status == "stopped" else "trained"
@@ -148,14 +164,18 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
     return _summary(corpus, opened, state, trained, time.monotonic() - started, warnings, [why] if why and trained else [])
 
 
-def check_train(corpus: Corpus, run: str, options: TrainOptions) -> Path:
-    """All that can be checked before there are tokens; the run's folder. Raises as `train` does."""
+def check_train(corpus: Corpus, run: str, options: TrainOptions, runs: str | None = None) -> Path:
+    """All that can be checked before there are tokens; the run's folder, in `runs` or in the corpus. Raises as `train` does."""
     check_options(options)
-    if not corpus.is_local:
+    if runs is None and not corpus.is_local:
         raise ValueError(f"train needs a corpus in a folder that all workers see, not {corpus.url}: copy its tokens/ there")
     check_run_name(run)
-    corpus.writable()
-    folder = Path(corpus.path("runs", run))
+    if runs is None:
+        corpus.writable()
+    else:
+        require_writable(runs)
+    folder = Path(runs or corpus.path("runs"), run)
+    wants_board(folder, options.get("tensorboard"))
     existing, asked = read_run(folder), pick(options, RunOptions)
     if existing is not None:
         check_same(existing, asked)
@@ -182,10 +202,12 @@ def _encoding_of(tables: Tables, folder: Path, encoding: str | None) -> str:
 
 def _tokens(tables: Tables, encoding: str) -> tuple[dict[str, Manifest], list[str]]:
     """The parts with training tokens, and a warning for each part that has none."""
-    tables.require_articles()
     manifests, url = tables[tokens_table(encoding)], tables.corpus.url
+    is_copy = not any(tables.parts(table) for table in TABLES)  # of tokens alone: nobody can tell what became of the rest
+    if not is_copy:
+        tables.require_articles()
     for part, manifest in manifests.items():
-        if tables.is_stale(manifest):
+        if not is_copy and tables.is_stale(manifest):
             raise ValueError(f"the {encoding} tokens of part {part} are stale: run `raywiki tokenize {url}` first")
     empty = [part for part, manifest in manifests.items() if not manifest.counts["train_tokens"]]
     if len(empty) == len(manifests):

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from raywiki.files import sha256_of
+from raywiki.progress import say
 from raywiki.training.locks import hold_lock
 
 _FORMAT = 1
@@ -105,8 +106,13 @@ def _read(folder: Path) -> TokenCache | None:
             return None
     except (OSError, ValueError, KeyError):
         return None
-    arrays = {split: np.memmap(folder / f"{split}.bin", dtype, "r") if n else np.empty(0, dtype) for split, n in sizes.items()}
+    arrays = {split: _map(folder / f"{split}.bin", dtype) if n else np.empty(0, dtype) for split, n in sizes.items()}
     return TokenCache(arrays["train"], arrays["val"], about["max_id"])
+
+
+def _map(path: Path, dtype: np.dtype) -> np.ndarray:
+    """The file as an array, as a plain one: a slice of a `memmap` costs several times more to make."""
+    return np.memmap(path, dtype, "r").view(np.ndarray)
 
 
 def _build(target: Path, part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile) -> None:
@@ -114,6 +120,7 @@ def _build(target: Path, part: str, shards: Sequence[tuple[str, str]], open_file
         shutil.rmtree(left, ignore_errors=True)
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.tmp")
     temporary.mkdir()
+    say(f"reading the tokens of {part} into the cache")
     try:
         about = _write(temporary, part, shards, open_file)
         (temporary / _ABOUT).write_text(json.dumps(about) + "\n")

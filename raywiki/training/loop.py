@@ -15,6 +15,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from raywiki.progress import say
 from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.evals import add_evals, part_losses, rewind_evals, windows_at_start
@@ -35,7 +36,6 @@ from raywiki.training.workers import Workers, join
 
 Report = Callable[[int, Metrics, Path], None]
 Progress = Callable[[int, Metrics], None]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def train_segment(
     plan: Plan, caches: Mapping[str, TokenCache], *, batch_size: int | None = None,
     device: str | torch.device | None = None, eval_every: int | None = None, checkpoint_every: int | None = None,
     keep: int = 2, max_val_windows: int = 256, byte_lengths: np.ndarray | None = None, compile: bool | None = None,
-    precision: str | None = None, since: float | None = None, patience: float = 0.0, say: Say = lambda _: None,
+    precision: str | None = None, since: float | None = None, patience: float = 0.0,
     report: Report | None = None, progress: Progress | None = None, should_stop: Callable[[], bool] | None = None,
 ) -> SegmentResult:  # fmt: skip
     """Train a segment to its end, or until asked to stop; go on from the run's newest checkpoint.
@@ -83,7 +83,6 @@ def train_segment(
             a CPU. A run may change it, as it may change the device: what is saved is float32.
         since: a STOP file that is older than this time of its file system was not meant for this call; see `stop`.
         patience: seconds to wait for another process that trains the run.
-        say: called on the first worker with what takes time before the first step, such as "compiling".
         report: called on every worker after each checkpoint, with the step, its metrics and the checkpoint's folder.
         progress: called on the first worker for each step, with the step and its metrics: about half a second of steps
             together on a GPU.
@@ -103,7 +102,6 @@ def train_segment(
         at_least_1(name, value)
     check_precision(precision)
     micro_batch(segment.sequences_per_step, segment.seq_len, workers.count, batch_size)
-    say = say if workers.is_first else _silent
     with ExitStack() as stack:
         lease = _lock_run(plan, workers, stack, patience)
         say("loading the model")
@@ -111,14 +109,14 @@ def train_segment(
         stack.callback(training.batches.close)
         training.notes += (lease,) if lease else ()
         pace = _Pace(
-            eval_every, checkpoint_every, keep, max_val_windows, byte_lengths, started, _peak(training, say),
+            eval_every, checkpoint_every, keep, max_val_windows, byte_lengths, started, _peak(training),
             training.step + 1 if training.is_compiled else None, Readback(workers), [],
         )  # fmt: skip
         workers.first(lambda: stack.enter_context(published(plan)))
         is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
         last, checkpoint, stopped = _begin(training, pace), None, False
         before = last if training.step == segment.start_step else _metrics_at(training, segment.start_step)
-        say("compiling" if training.is_compiled else "computing the first step")
+        say("compiling" if training.is_compiled else "the first step")
         while training.step < segment.end_step and not stopped:
             _train_step(training, pace)
             at_end = training.step == segment.end_step
@@ -133,11 +131,7 @@ def train_segment(
     return _result(training, pace, "stopped" if stopped else "finished", last, before, checkpoint)
 
 
-def _silent(_: str) -> None:
-    """Workers beside the first say nothing."""
-
-
-def _peak(training: Training, say: Say) -> float | None:
+def _peak(training: Training) -> float | None:
     """FLOP/s that the devices of all workers could do, measured on the first one; None where little is left to train."""
     segment, workers = training.segment, training.workers
     left = (segment.end_step - training.step) * segment.total_batch_size * training.flops_per_token
@@ -265,6 +259,7 @@ def _mfu(training: Training, rate: float, peak: float) -> float:
 
 def _evaluate(training: Training, pace: _Pace, parts: list[str], keep: bool) -> pa.Table:
     """The validation windows of these parts after the steps that are done; with `keep`, they are entered in evals.parquet."""
+    say("evaluating")
     windows = evaluate(
         training.model, {name: training.caches[name].val for name in parts}, training.segment.seq_len, training.workers,
         batch_size=training.batches.batch_size, limit=pace.max_val_windows, precision=training.precision,

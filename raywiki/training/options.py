@@ -70,6 +70,7 @@ class TrainOptions(RunOptions, SegmentOptions, PaceOptions, total=False):
     parts: Annotated[Sequence[str] | None, "Train on these parts only; may be given several times. All by default."]
     num_workers: Annotated[int | None, "Ray Train workers; one for each GPU of the cluster, or one, by default."]
     device: Annotated[str | None, "cpu or cuda; CUDA where the cluster has a GPU, by default."]
+    tensorboard: Annotated[bool | None, "Write the curve for TensorBoard too, from then on; no for a new run."]
 
 
 def option_help(options: type) -> dict[str, tuple[Any, str]]:

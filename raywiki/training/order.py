@@ -24,6 +24,7 @@ import numpy as np
 Ints = np.ndarray  # of int64, except where a comment says uint64
 
 _FEISTEL_ROUNDS = 6
+_AT_ONCE = 1 << 12  # samples whose coordinates are made together: numpy's calls cost more than their work on a few
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -115,9 +116,17 @@ def n_windows(tokens: int, seq_len: int) -> int:
 def step_samples(segment: Segment, step: int, rank: int = 0, workers: int = 1) -> Samples:
     """What worker `rank` of `workers` reads in a step of the run, in order."""
     assert segment.start_step <= step < segment.end_step, (step, segment)
-    size = segment.sequences_per_step
-    first = (step - segment.start_step) * size
-    return samples(segment, np.arange(first + rank, first + size, workers, dtype=np.int64))
+    size, index = segment.sequences_per_step, step - segment.start_step
+    steps = max(1, _AT_ONCE // size)
+    first = index % steps * size
+    return _steps(segment, index // steps * steps, steps)[first + rank : first + size : workers]
+
+
+@lru_cache(maxsize=2)
+def _steps(segment: Segment, first: int, steps: int) -> Samples:
+    """The samples of so many steps from the segment's step `first`, fewer at its end."""
+    size, last = segment.sequences_per_step, min(first + steps, segment.steps)
+    return samples(segment, np.arange(first * size, last * size, dtype=np.int64))
 
 
 def samples(segment: Segment, positions: Ints) -> Samples:
@@ -197,30 +206,30 @@ def _counters(segment: Segment, positions: Ints) -> tuple[Ints, Ints]:
     bases = np.array([part.base for part in segment.parts], dtype=np.int64)
     length = int(quotas.sum())
     rounds, slot = np.divmod(positions, length)
-    part, rank = np.empty_like(positions), np.empty_like(positions)
-    for number in np.unique(rounds):
-        chosen = rounds == number
-        parts, ranks = _round(segment.seed, segment.start_step, tuple(quotas.tolist()), int(number))
-        part[chosen], rank[chosen] = parts[slot[chosen]], ranks[slot[chosen]]
+    numbers, row = np.unique(rounds, return_inverse=True)
+    parts, ranks = _rounds(segment.seed, segment.start_step, tuple(quotas.tolist()), tuple(numbers.tolist()))
+    part, rank = parts[row, slot], ranks[row, slot]
     return part, bases[part] + rounds * quotas[part] + rank
 
 
 @lru_cache(maxsize=16)
-def _round(seed: int, start_step: int, quotas: tuple[int, ...], number: int) -> tuple[Ints, Ints]:
-    """For each slot of a round: the part, and how many slots of that part came before it in the round.
+def _rounds(seed: int, start_step: int, quotas: tuple[int, ...], numbers: tuple[int, ...]) -> tuple[Ints, Ints]:
+    """For each slot of these rounds: the part, and how many slots of that part came before it in the round.
 
-    Ranks count in order of appearance, so that a segment may end within a round: what it used of a part is always the
-    first so many windows, and the next segment goes on from there. A long round (one with a part of very few windows) is
-    made once for the many steps that it lasts.
+    Arrays of shape (rounds, slots of a round). Ranks count in order of appearance, so that a segment may end within a round:
+    what it used of a part is always the first so many windows, and the next segment goes on from there. A long round (one
+    with a part of very few windows) is made once for the many steps that it lasts.
     """
     length = sum(quotas)
     key = np.uint64(hash64(seed, "round", start_step))
-    [row_key] = splitmix64(key ^ splitmix64(np.array([number], dtype=np.uint64)))
-    slots = np.argsort(splitmix64(row_key + np.arange(length, dtype=np.uint64) * _GAMMA), kind="stable")
+    row_keys = splitmix64(key ^ splitmix64(np.array(numbers, dtype=np.uint64)))
+    keys = splitmix64(row_keys[:, None] + np.arange(length, dtype=np.uint64) * _GAMMA)
+    slots = np.argsort(keys, axis=1, kind="stable")
     parts = np.repeat(np.arange(len(quotas), dtype=np.int64), quotas)[slots]
-    ranks = np.empty_like(parts)
     starts = np.cumsum(quotas) - np.array(quotas)
-    ranks[np.argsort(parts, kind="stable")] = np.arange(length, dtype=np.int64) - np.repeat(starts, quotas)
+    ranks = np.empty_like(parts)
+    in_order = np.argsort(parts, axis=1, kind="stable")
+    np.put_along_axis(ranks, in_order, np.arange(length, dtype=np.int64)[None] - np.repeat(starts, quotas)[None], axis=1)
     return parts, ranks
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 from raywiki.training.evals import rewind_evals
 from raywiki.training.metrics import rewind_metrics
 from raywiki.training.plan import Plan
-from raywiki.training.runs import EVALS, METRICS, SEGMENTS, read_run, write_run
+from raywiki.training.runs import BOARD, EVALS, METRICS, SEGMENTS, read_run, write_run
 
 
 @contextmanager
@@ -49,6 +50,7 @@ def take_back(plan: Plan) -> None:
         return
     for name in (SEGMENTS, METRICS, EVALS):
         (run.folder / name).unlink(missing_ok=True)
+    shutil.rmtree(run.folder / BOARD, ignore_errors=True)
 
 
 def _sweep(plan: Plan) -> None:

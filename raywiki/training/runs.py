@@ -21,6 +21,7 @@ from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
 SEGMENTS, METRICS, EVALS, STOP, LOCK = "segments.json", "metrics.jsonl", "evals.parquet", "STOP", ".lock"
+BOARD = "tensorboard"
 FORMAT = 1
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +13,7 @@ import torch.distributed as dist
 from torch import nn
 
 T = TypeVar("T")
+FIRST_TELLS = "raised on the first worker"  # a note of an error: the others need not tell it again
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Workers:
                 box[1] = error
         dist.broadcast_object_list(box, src=0, device=self.device if dist.get_backend() == "nccl" else None)
         if box[1] is not None:
+            if not self.is_first:
+                box[1].add_note(FIRST_TELLS)
             raise box[1]
         return box[0]
 
@@ -74,6 +79,33 @@ def join(device: str | torch.device | None = None) -> Workers:
     if dist.is_available() and dist.is_initialized():
         return Workers(dist.get_rank(), dist.get_world_size(), chosen)
     return Workers(0, 1, chosen)
+
+
+@contextmanager
+def process_group(device: str | None = None) -> Iterator[Workers]:
+    """This process among those that torchrun has started with it, as its environment variables tell; alone without them.
+
+    The group is NCCL's on GPUs, of which each process of a machine takes its own, and gloo's on CPUs.
+
+    Raises:
+        ValueError: the device is unknown or not there, or a machine has fewer GPUs than processes.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield join(device)
+        return
+    chosen = find_device(device)
+    if chosen.type == "cuda":
+        local, there = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if local >= there:
+            raise ValueError(f"process {local} of this machine has no GPU, there are {there}: --nproc-per-node {there}")
+        torch.cuda.set_device(local)
+        chosen = torch.device("cuda", local)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield join(chosen)
+    finally:
+        dist.destroy_process_group()
 
 
 def find_device(device: str | torch.device | None = None) -> torch.device:

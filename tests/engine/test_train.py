@@ -18,6 +18,7 @@ from engine_corpus import TRAIN
 import raywiki as rw
 from raywiki.engine import fit
 from raywiki.training import plan_segment, read_metrics
+from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.locks import hold_lock
 from raywiki.training.order import PartTokens
 from raywiki.training.runs import read_run
@@ -82,6 +83,21 @@ def test_a_run_that_stays_busy_is_refused(tmp_path, monkeypatch, capsys):
             fit.wait_for_run(tmp_path)
         assert "waiting for up to 0 s" in capsys.readouterr().err
     assert fit.wait_for_run(tmp_path) is False
+
+
+def test_two_workers_of_ray_learn_what_one_process_learns(corpus, ray_session, capsys):
+    """The same order, and the same losses but for rounding, as the run that was trained without Ray."""
+    options = {name.replace("-", "_"): value for name, value in TRAIN.items()} | {"num_workers": 2, "tensorboard": True}
+    assert rw.train(corpus, "r2", **options).step == 60
+    said = capsys.readouterr().err
+    assert [line for line in said.splitlines() if line == "train r2: starting workers"]  # and nothing about their speed
+    one, two = (read_metrics(corpus / "runs" / run / "metrics.jsonl") for run in ("r1", "r2"))
+    assert [line["train_loss"] for line in two[1:]] == pytest.approx([line["train_loss"] for line in one[1:]], rel=1e-4)
+    assert two[-1]["val_loss"] == pytest.approx(one[-1]["val_loss"], rel=1e-4)
+    orders = [find_checkpoint(corpus / "runs" / run / "checkpoints").about["order"] for run in ("r1", "r2")]
+    assert orders[0] == orders[1]
+    [events] = (corpus / "runs" / "r2" / "tensorboard").iterdir()  # the first worker's alone
+    assert events.stat().st_size > 1000
 
 
 def test_errors_on_a_rank_above_0(corpus, ray_session, tmp_path, capsys, monkeypatch):

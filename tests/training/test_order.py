@@ -69,6 +69,16 @@ def test_the_order_never_changes_between_versions():
     assert order_digest(segment, 0, 20) == "2c8d2ded8eab5185341a6b7b85266641fbc03b4fefb568feab2cfd7016a9660a"
 
 
+def test_steps_that_are_made_together_are_those_of_the_segment():
+    """Also where a segment begins late, and at its end, where fewer are left than are made at once."""
+    for sequences in (1, 6, 5000):
+        segment = make_segment([100, 300, 40], [2, 5, 1], steps=13, sequences=sequences, start_step=7)
+        whole = all_samples(segment)
+        read = [step_samples(segment, step) for step in range(7, 20)]
+        for name in ("part", "epoch", "window", "start", "n_targets"):
+            assert np.concatenate([getattr(each, name) for each in read]).tolist() == getattr(whole, name).tolist()
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(9, 400), st.integers(1, 8), st.integers(0, 5))
 def test_every_token_is_a_target_once_an_epoch(tokens, seq_len, epoch):

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from training_corner import END
 
 from raywiki.training import classic, modern
 from raywiki.training.checkpoint import find_checkpoint, model_digest
 from raywiki.training.config import RECIPES, GPTConfig, recipe_name
 from raywiki.training.runs import write_run
-from raywiki.training.sampling import generate, load_model
+from raywiki.training.sampling import _choose, generate, load_model, whole_characters
 from raywiki.training.weights import read_tensors
 
 
@@ -59,6 +61,46 @@ def test_top_1_is_temperature_0(model):
     assert list(generate(model, [3], top_k=1, **options)) == list(generate(model, [3], temperature=0, **options))
 
 
+def test_the_nucleus_is_the_fewest_that_reach_the_probability():
+    """After temperature and top_k: of 0.5, 0.25, 0.15 and 0.1, drawn a thousand times."""
+    logits = torch.tensor([0.15, 0.5, 0.1, 0.25]).log()
+
+    def drawn(temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> set[int]:
+        random = torch.Generator().manual_seed(1)
+        return {_choose(logits, temperature, top_k, top_p, random) for _ in range(1000)}
+
+    assert drawn() == drawn(top_p=1.0) == drawn(top_p=0.95) == {0, 1, 2, 3}
+    assert drawn(top_p=0.85) == {0, 1, 3}
+    assert drawn(top_p=0.7) == {1, 3}
+    assert drawn(top_p=0.4) == drawn(top_p=1e-9) == {1}
+    assert drawn(temperature=0.25, top_p=0.7) == {1}  # 0.93 of what is left of the probability
+    assert drawn(top_k=2, top_p=0.7) == {1, 3}  # of the two, the first has 0.67
+    assert drawn(top_k=2, top_p=0.6) == {1}
+
+
+def by_bytes(ids: list[int]) -> str:
+    return bytes(ids).decode(errors="replace")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.text().map(str.encode), st.binary()))
+def test_pieces_are_whole_characters_and_together_the_text(text):
+    pieces = list(whole_characters(iter(text), by_bytes))
+    assert "".join(pieces) == by_bytes(list(text))
+    assert all(pieces)
+    if "\ufffd" not in by_bytes(list(text)):
+        assert pieces == list(by_bytes(list(text)))  # one id a byte: a piece for each character, as soon as it is whole
+
+
+def test_a_vocabulary_that_writes_a_word_otherwise_at_the_start():
+    words = ["▁the", "▁model", "s", "▁grow"]
+
+    def decode(ids):
+        return "".join(words[each] for each in ids).replace("▁", " ").removeprefix(" ")
+
+    assert list(whole_characters([0, 1, 2, 3], decode)) == ["the", " model", "s", " grow"]
+
+
 def test_texts_longer_than_the_model_sees(model):
     drawn = list(generate(model, list(range(30)), max_tokens=50, temperature=0))
     assert len(drawn) == 50
@@ -82,6 +124,8 @@ def test_it_ends_before_the_stop_id(model):
         ([1], {"max_tokens": -1}, "max_tokens=-1"),
         ([1], {"temperature": -0.5}, r"max_tokens=200, temperature=-0\.5"),
         ([1], {"top_k": 0}, "max_tokens=200, temperature=0.8, top_k=0 make no sense"),
+        ([1], {"top_p": 0.0}, r"top_p=0\.0 is no probability to reach"),
+        ([1], {"top_p": float("nan")}, "top_p=nan is no probability to reach"),
     ],
 )
 def test_requests_that_make_no_sense(model, prompt, options, sentence):

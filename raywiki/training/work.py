@@ -1,0 +1,59 @@
+"""A segment as it is handed to those who train it, and what each of them does with it: the same with Ray and without."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raywiki.corpus import Corpus
+from raywiki.training.board import board
+from raywiki.training.cache import open_cache
+from raywiki.training.plan import Plan, SegmentResult
+
+if TYPE_CHECKING:
+    from raywiki.training.loop import Progress
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a worker is sent. `shards` has path and digest of each shard, by part; `pace` is what `train_segment` takes."""
+
+    plan: Plan
+    corpus: str
+    shards: Mapping[str, list[tuple[str, str]]]
+    pace: Mapping[str, Any]
+    folder: str = ""  # of this call
+    since: float = 0.0  # when it began, as its file system tells
+    tensorboard: bool = False
+
+
+def do_work(
+    work: Work, device: str | None, patience: float = 0.0, progress: Progress | None = None, is_first: bool = True
+) -> SegmentResult:
+    """One worker's whole share of a segment: open the tokens of its parts, decoding them where no process here has, and train.
+
+    Args:
+        work: the same on every worker.
+        device: see `workers.join`.
+        patience: seconds to wait for another process that trains the run.
+        progress: called on the first worker after each step, with the step and its metrics.
+        is_first: whether this is that worker.
+
+    Raises:
+        ValueError, OSError: as `open_cache` and `train_segment` do.
+    """
+    from raywiki.training.loop import train_segment  # torch: whoever only sends work need not load it
+
+    fs = Corpus(work.corpus).fs
+    caches = {part: open_cache(cache_folder(), part, shards, open_file=fs.open) for part, shards in work.shards.items()}
+    with board(work.plan.run.folder, work.tensorboard and is_first, progress) as shown:
+        return train_segment(work.plan, caches, device=device, since=work.since, patience=patience, progress=shown, **work.pace)
+
+
+def cache_folder() -> Path:
+    """Where decoded tokens lie on a machine: $RAYWIKI_CACHE_DIR, else raywiki's folder in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
