@@ -81,9 +81,9 @@ def test_what_fails_before_a_checkpoint_leaves_no_file(one_part, monkeypatch):
 
     update, steps = loop._update, []
 
-    def failing(training, batch_size):
+    def failing(training):
         steps.append(training.step)
-        return fail_at_step_2() if training.step in (1, 6) else update(training, batch_size)
+        return fail_at_step_2() if training.step in (1, 6) else update(training)
 
     monkeypatch.setattr(loop, "_update", failing)
     with pytest.raises(ValueError, match="the second step fails"):

@@ -193,7 +193,7 @@ def test_what_is_cut_short_is_evaluated_where_the_next_segment_begins(two_parts)
 def test_a_checkpoint_that_was_lost_takes_its_rows_along(two_parts):
     two_parts.train(plan={"steps": 6}, checkpoint_every=3)
     whole = rows(two_parts)
-    weights = two_parts.run_folder() / "checkpoints" / "step_00000006" / "model.pt"
+    weights = two_parts.run_folder() / "checkpoints" / "step_00000006" / "model.safetensors"
     weights.write_bytes(b"damaged")
     two_parts.train(plan={"steps": 6}, should_stop=lambda: True)
     assert moments(two_parts) == {(0, 0): {"a", "b"}}
@@ -206,7 +206,7 @@ def test_a_failed_segment_leaves_the_rows_as_they_were(two_parts, monkeypatch):
     path = two_parts.run_folder() / "evals.parquet"
     before = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(loop, "_update", lambda *_: (torch.tensor(math.nan), math.nan))
+        patch.setattr(loop, "_update", lambda *_: (torch.tensor(math.nan), torch.tensor(math.nan)))
         with pytest.raises(ValueError, match="is nan at step 5"):
             two_parts.train(plan={"steps": 4})
         with pytest.raises(ValueError, match="is nan at step 1"):

@@ -10,6 +10,7 @@ import torch
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.metrics import read_metrics
 from raywiki.training.precision import autocast, choose_precision, loss_scaler
+from raywiki.training.weights import read_tensors
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -45,7 +46,7 @@ def test_half_precision_learns_nearly_the_same(one_part, precision):
     assert result.precision == {"bf16": "bfloat16", "fp16": "float16"}[precision]
     pairs = list(zip(losses(one_part), losses(one_part, "exact"), strict=True))
     assert all(0 < abs(ours / exact - 1) < 0.01 for ours, exact in pairs[1:])
-    state = torch.load(find_checkpoint(one_part.run_folder() / "checkpoints").folder / "model.pt", weights_only=True)
+    state = read_tensors(find_checkpoint(one_part.run_folder() / "checkpoints").folder / "model.safetensors")
     assert {tensor.dtype for tensor in state.values()} == {torch.float32}
 
 

@@ -24,7 +24,7 @@ from raywiki.training.options import TrainOptions, option_help
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--seq-len", "16", "--total-batch-size", "64", "--device", "cpu", "--eval-every", "5"]
-NEEDED = {"filelock", "fsspec", "lazy-loader", "numpy", "pyarrow", "torch"}  # as the README says
+NEEDED = {"filelock", "fsspec", "lazy-loader", "numpy", "pyarrow", "safetensors", "torch"}  # as the README says
 ABSENT = [
     "grpc",
     "mwparserfromhell",
