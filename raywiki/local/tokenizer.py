@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
+import pyarrow.compute as pc
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
 from raywiki.curation import in_sample
 from raywiki.files import put, require_writable
+from raywiki.local.export_documents import Documents, documents_of
 from raywiki.progress import Progress
-from raywiki.scan import scan_documents
 from raywiki.tokens import train_bpe
 
 MAX_CHARS = 200_000_000  # more text hardly moves the merges, and takes a minute for every 300 million characters
@@ -47,19 +48,22 @@ def train_tokenizer(
         if os.path.isdir(path):
             raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/tokenizer.json")
         require_writable(os.path.dirname(path))
-    documents = scan_documents(corpus)
-    chars = documents.select(pl.col("n_chars").sum()).collect(engine="streaming").item()
-    if chars > max_chars:
-        documents = documents.filter(in_sample(max_chars / chars, _SEED))
-    with Progress("tokenizer train", min(chars, max_chars) / 1e6, "M characters") as progress:
-        vocabulary = train_bpe(_texts(documents, progress), vocab_size)
+    tables = Corpus.open(corpus).require().tables()
+    parts = documents_of(tables.corpus, tables["articles"], tables["decisions"])
+    chars = sum(pc.sum(table["n_chars"]).as_py() for part in parts for table in part.tables(["n_chars"]))
+    share = min(1.0, max_chars / max(1, chars))
+    with Progress("tokenizer train", share * chars / 1e6, "M characters") as progress:
+        vocabulary = train_bpe(_texts(parts, share, progress), vocab_size)
     put(path, vocabulary, fs)
     return to
 
 
-def _texts(documents: pl.LazyFrame, progress: Progress) -> Iterator[str]:
-    """The texts in order, a batch of them in memory at a time."""
-    for batch in documents.select("text", "n_chars").collect_batches(maintain_order=True):
-        yield from batch["text"]
-        progress.advance(int(batch["n_chars"].sum()) / 1e6, {"documents": batch.height})
+def _texts(parts: Sequence[Documents], share: float, progress: Progress) -> Iterator[str]:
+    """The texts of so large a share of the documents in order, a batch of them in memory at a time."""
+    for part in parts:
+        for table in part.tables(["n_chars", "text"]):
+            batch = pl.DataFrame(table)
+            chosen = batch.filter(in_sample(share, _SEED)) if share < 1 else batch
+            yield from chosen["text"]
+            progress.advance(int(chosen["n_chars"].sum()) / 1e6, {"documents": chosen.height})
     progress.say("merging")
