@@ -125,6 +125,7 @@ class Target:
             kept = {name: None if name in todo else self.done[name] for name in names}
             self.done = {**kept, **dict.fromkeys(obsolete)}  # what is still to be removed is ours until it is
             self._put(UNFINISHED, export)
+            self.record = None  # what it said is not so until `complete`, even if the same comes out again
             self._remove(name for name in (RECORD, *obsolete) if name in self.sizes)
             self.done = kept
         for file in todo.values():
