@@ -12,12 +12,12 @@ from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
 from raywiki.curation import in_sample
+from raywiki.documents import Documents, documents_of
 from raywiki.files import put, require_writable
-from raywiki.local.export_documents import Documents, documents_of
 from raywiki.progress import Progress
 from raywiki.tokens import train_bpe
 
-MAX_CHARS = 200_000_000  # more text hardly moves the merges, and takes a minute for every 300 million characters
+MAX_CHARS = 200_000_000  # they take half a minute on two cores; see benchmarks/vocabulary.md
 _SEED = 0x766F6361  # so that the choice has nothing to do with `curate --fraction` or the val documents
 
 
@@ -27,7 +27,7 @@ def train_tokenizer(
     """Train a byte-level BPE vocabulary on the documents of a corpus and write it as a `tokenizer.json`.
 
     Of a corpus with more text than `max_chars`, the documents with the lowest hashes of their page ids are read. The same
-    documents give the same file. Memory follows `max_chars` at most, whatever the corpus has. Returns `to`.
+    documents give the same file. A batch of them is in memory at a time, and how often each word occurs. Returns `to`.
 
     Args:
         corpus: folder or URL of the corpus.
@@ -36,7 +36,7 @@ def train_tokenizer(
         max_chars: Unicode characters of text to learn from, about.
 
     Raises:
-        ValueError: nothing is curated yet, `vocab_size` is under 257 or `max_chars` under 1.
+        ValueError: nothing is curated yet, articles are gone, `vocab_size` is under 257 or `max_chars` under 1.
         OSError: `to` cannot be written.
     """
     if not to:
@@ -49,6 +49,7 @@ def train_tokenizer(
             raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/tokenizer.json")
         require_writable(os.path.dirname(path))
     tables = Corpus.open(corpus).require().tables()
+    tables.require_articles()
     parts = documents_of(tables.corpus, tables["articles"], tables["decisions"])
     chars = sum(pc.sum(table["n_chars"]).as_py() for part in parts for table in part.tables(["n_chars"]))
     share = min(1.0, max_chars / max(1, chars))
