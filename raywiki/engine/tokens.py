@@ -16,6 +16,7 @@ import pyarrow.compute
 
 import raywiki
 from raywiki.corpus import Corpus, Tables
+from raywiki.documents import kept_pages, kept_rows, require_curated
 from raywiki.engine.cluster import run
 from raywiki.manifest import Manifest, Shard, part_folder, settle, shard_key, tokens_table
 from raywiki.progress import Progress
@@ -66,7 +67,7 @@ def tokenize(
     corpus = Corpus.open(corpus).require().writable()
     tables = corpus.tables()
     name, vocabulary, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
-    decided = _curated(tables)
+    decided = require_curated(tables, "tokenize")
     table = tokens_table(name)
     committed = tables[table]
     if not corpus.fs.exists(vocabulary_path(corpus, name)) or overwrite:
@@ -115,18 +116,6 @@ def tokens_settings(
     if not settings["title"]:
         del settings["title"]  # as tokens have it that were made when there was no such setting
     return name, vocabulary, settings
-
-
-def _curated(tables: Tables) -> dict[str, Manifest]:
-    """The decisions of all curated parts. Raises ValueError when there are none, or they stand on what is no longer there."""
-    corpus = tables.corpus
-    tables.require_articles()
-    if not tables["decisions"]:
-        raise ValueError(f"{corpus.url} has no curated part to tokenize: run `raywiki curate {corpus.url}` first")
-    for manifest in tables["decisions"].values():
-        if tables.is_stale(manifest):
-            raise ValueError(f"the decisions of part {manifest.part} are stale: run `raywiki curate {corpus.url}` first")
-    return tables["decisions"]
 
 
 def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> list[str]:
@@ -252,12 +241,12 @@ def _encode_shard(item: tuple[_PartToEncode, int]) -> _Encoded:
 def _write_shard(part: _PartToEncode, index: int, plain: Encoding, encoding: Encoding, counts: Counter[str]) -> Shard | None:
     """Encode the kept articles of a shard and write their tokens; `counts` are added up. Raises BackendFailed."""
     corpus = Corpus(part.corpus)
-    keep, title = _kept(corpus, part.decisions), part.settings.get("title", False)
+    kept_ids, title = kept_pages(corpus, part.decisions), part.settings.get("title", False)
     columns = ["page_id", "title", "text"] if title else ["page_id", "text"]
 
     def tokens() -> Iterator[pa.Table]:
         for articles in corpus.iter_shard(part.articles, part.articles.shards[index], columns):
-            kept = articles.filter(pa.compute.is_in(articles["page_id"], keep))
+            kept = kept_rows(articles, kept_ids)
             encoded = articles_to_tokens(kept, encoding, val_fraction=part.settings["val_fraction"], title=title)
             if encoding is not plain:
                 check_sample(kept, encoded, plain, title)
@@ -281,15 +270,6 @@ def _encoding(corpus: str, name: str, digest: str) -> tuple[Encoding, bytes]:
     if encoding.digest != digest:
         raise ValueError(f"{vocabulary_path(opened, name)} changed while tokenizing: run the command again")
     return encoding, vocabulary
-
-
-def _kept(corpus: Corpus, decisions: Manifest) -> pa.Array:
-    tables = [
-        table.filter(table["keep"])["page_id"]
-        for shard in decisions.shards
-        for table in corpus.iter_shard(decisions, shard, ["page_id", "keep"], batch_size=1 << 16)
-    ]
-    return pa.chunked_array(tables, pa.int64()).combine_chunks()
 
 
 def _count(articles: pa.Table, tokens: pa.Table) -> Counter[str]:

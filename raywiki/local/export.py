@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from raywiki.corpus import Corpus, Tables
+from raywiki.documents import documents_of, require_curated
 from raywiki.local.export_documents import (
     CODECS,
     EXTRA,
     SEPARATORS,
-    documents_of,
     plan_hf,
     plan_jsonl,
     plan_parquet,
@@ -125,7 +125,7 @@ def export(
     if run is not None:
         planned = plan_model(tables, run, checkpoint, format, target.url)
     else:
-        decisions = _curated(tables, parts)
+        decisions = require_curated(tables, "export", parts)
         planned = _plan(tables, decisions, format, settings)
         missing = [part for part in tables["articles"] if parts is None and part not in decisions]
         warnings = [f"part {part} is not curated yet and not exported: run `raywiki curate {corpus.url}`" for part in missing]
@@ -174,24 +174,6 @@ def _settings(format: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if not 0 < settings.get("shard_tokens", 1) < 1 << 31:
         raise ValueError(f"shard_tokens is {settings['shard_tokens']}, it must be at least 1 and below {1 << 31}")
     return settings
-
-
-def _curated(tables: Tables, parts: Sequence[str] | None) -> dict[str, Manifest]:
-    """The decisions of the parts to export. Raises ValueError when there are none, or they stand on what is no longer there."""
-    url, curated = tables.corpus.url, tables["decisions"]
-    unknown = [part for part in parts or () if part not in curated]
-    if unknown and unknown[0] in tables["articles"]:
-        raise ValueError(f"part {unknown[0]} is not curated yet: run `raywiki curate {url}` first")
-    if unknown:
-        raise ValueError(f"{url} has no curated part {unknown[0]}: take some of {', '.join(curated) or 'none'}")
-    chosen = {part: each for part, each in curated.items() if parts is None or part in parts}
-    if not chosen:
-        raise ValueError(f"{url} has no curated part to export: run `raywiki curate {url}` first")
-    tables.require_articles()
-    for part, decisions in chosen.items():
-        if tables.is_stale(decisions):
-            raise ValueError(f"the decisions of part {part} are stale: run `raywiki curate {url}` first")
-    return chosen
 
 
 def _plan(tables: Tables, decisions: Mapping[str, Manifest], format: str, settings: dict[str, Any]) -> Export:

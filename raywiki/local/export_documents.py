@@ -13,76 +13,32 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from xml.sax.saxutils import escape
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from raywiki.corpus import Corpus
+from raywiki.documents import ROWS, Documents
 from raywiki.files import HashingFile
 from raywiki.local.export_card import write_card
 from raywiki.local.export_target import Advance, Counts, Export, PlannedFile
-from raywiki.manifest import Manifest, Shard, digest_of
+from raywiki.manifest import Manifest, digest_of
 from raywiki.schema import ARTICLES
 
 COLUMNS = ("id", "url", "title", "text")  # of the hub's data set
 EXTRA = tuple(name for name in ARTICLES.names if name not in ("url", "title", "text"))
 CODECS = {"none": None, "gz": "gzip", "zst": "zstd"}
 SEPARATORS = ("doc", "blank")
-ROWS = 1000  # of a row group
 SHARD_BYTES = 256_000_000  # of article shards that make one shard of `hf`; the hub's are some 250 to 400 MB
 FORMAT = 1  # of what is written: other bytes from the same articles need another number
 
 _MARK = re.compile(r"^<(?=/?doc\b)", re.M)
 _BLANK_LINES = re.compile(r"\n\s*\n")
 _DUMP = re.compile(r"(?P<wiki>[a-z][a-z0-9_]*?)(?P<project>wiki)?-(?P<date>\d{8})(?:-.*)?")
-
-
-@dataclass(frozen=True)
-class Documents:
-    """The kept articles of a part, or of some of its shards."""
-
-    corpus: Corpus
-    articles: Manifest
-    decisions: Manifest
-    shards: tuple[Shard, ...]
-
-    @property
-    def part(self) -> str:
-        return self.articles.part
-
-    @property
-    def made_from(self) -> list[Any]:
-        return [self.articles.digest, self.decisions.digest, [shard.name for shard in self.shards]]
-
-    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The rows in order, in tables of at most a thousand, with these columns of the articles table."""
-        kept = self._kept()
-        for shard in self.shards:
-            for table in self.corpus.iter_shard(self.articles, shard, list(dict.fromkeys(["page_id", *columns])), ROWS):
-                ids = table["page_id"].to_numpy()
-                places = np.minimum(np.searchsorted(kept, ids), max(len(kept) - 1, 0))
-                rows = table.filter(pa.array(kept[places] == ids)) if len(kept) else table.slice(0, 0)
-                if rows.num_rows:
-                    yield rows
-
-    def _kept(self) -> np.ndarray:
-        """The page ids that the part's decisions keep, sorted."""
-        kept = [np.empty(0, np.int64)]
-        for shard in self.decisions.shards:
-            for table in self.corpus.iter_shard(self.decisions, shard, ["page_id", "keep"], batch_size=1 << 16):
-                kept.append(table.filter(table["keep"])["page_id"].to_numpy())
-        return np.sort(np.concatenate(kept))
-
-
-def documents_of(corpus: Corpus, articles: Mapping[str, Manifest], decisions: Mapping[str, Manifest]) -> list[Documents]:
-    return [Documents(corpus, articles[part], each, articles[part].shards) for part, each in decisions.items()]
 
 
 def plan_jsonl(documents: Sequence[Documents], settings: dict[str, Any]) -> Export:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import polars as pl
+import pyarrow.compute as pc
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
 from raywiki.curation import in_sample
+from raywiki.documents import Documents, documents_of
 from raywiki.files import put, require_writable
 from raywiki.progress import Progress
-from raywiki.scan import scan_documents
 from raywiki.tokens import train_bpe
 
-MAX_CHARS = 200_000_000  # more text hardly moves the merges, and takes a minute for every 300 million characters
+MAX_CHARS = 200_000_000  # they take half a minute on two cores; see benchmarks/vocabulary.md
 _SEED = 0x766F6361  # so that the choice has nothing to do with `curate --fraction` or the val documents
 
 
@@ -26,7 +27,7 @@ def train_tokenizer(
     """Train a byte-level BPE vocabulary on the documents of a corpus and write it as a `tokenizer.json`.
 
     Of a corpus with more text than `max_chars`, the documents with the lowest hashes of their page ids are read. The same
-    documents give the same file. Memory follows `max_chars` at most, whatever the corpus has. Returns `to`.
+    documents give the same file. A batch of them is in memory at a time, and how often each word occurs. Returns `to`.
 
     Args:
         corpus: folder or URL of the corpus.
@@ -35,7 +36,7 @@ def train_tokenizer(
         max_chars: Unicode characters of text to learn from, about.
 
     Raises:
-        ValueError: nothing is curated yet, `vocab_size` is under 257 or `max_chars` under 1.
+        ValueError: nothing is curated yet, articles are gone, `vocab_size` is under 257 or `max_chars` under 1.
         OSError: `to` cannot be written.
     """
     if not to:
@@ -47,19 +48,23 @@ def train_tokenizer(
         if os.path.isdir(path):
             raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/tokenizer.json")
         require_writable(os.path.dirname(path))
-    documents = scan_documents(corpus)
-    chars = documents.select(pl.col("n_chars").sum()).collect(engine="streaming").item()
-    if chars > max_chars:
-        documents = documents.filter(in_sample(max_chars / chars, _SEED))
-    with Progress("tokenizer train", min(chars, max_chars) / 1e6, "M characters") as progress:
-        vocabulary = train_bpe(_texts(documents, progress), vocab_size)
+    tables = Corpus.open(corpus).require().tables()
+    tables.require_articles()
+    parts = documents_of(tables.corpus, tables["articles"], tables["decisions"])
+    chars = sum(pc.sum(table["n_chars"]).as_py() for part in parts for table in part.tables(["n_chars"]))
+    share = min(1.0, max_chars / max(1, chars))
+    with Progress("tokenizer train", share * chars / 1e6, "M characters") as progress:
+        vocabulary = train_bpe(_texts(parts, share, progress), vocab_size)
     put(path, vocabulary, fs)
     return to
 
 
-def _texts(documents: pl.LazyFrame, progress: Progress) -> Iterator[str]:
-    """The texts in order, a batch of them in memory at a time."""
-    for batch in documents.select("text", "n_chars").collect_batches(maintain_order=True):
-        yield from batch["text"]
-        progress.advance(int(batch["n_chars"].sum()) / 1e6, {"documents": batch.height})
+def _texts(parts: Sequence[Documents], share: float, progress: Progress) -> Iterator[str]:
+    """The texts of so large a share of the documents in order, a batch of them in memory at a time."""
+    for part in parts:
+        for table in part.tables(["n_chars", "text"]):
+            batch = pl.DataFrame(table)
+            chosen = batch.filter(in_sample(share, _SEED)) if share < 1 else batch
+            yield from chosen["text"]
+            progress.advance(int(chosen["n_chars"].sum()) / 1e6, {"documents": chosen.height})
     progress.say("merging")

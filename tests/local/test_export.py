@@ -180,6 +180,17 @@ def test_datasets_opens_it(corpus, documents, tmp_path):
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_a_file_that_was_lost_is_made_again_and_the_export_is_complete_again(format, tmp_path):
+    corpus = make_exportable(tmp_path / "corpus", 1)
+    rw.export(corpus, tmp_path / "to", format=format)
+    whole = content(tmp_path / "to")
+    lost = next(name for name in whole if name != "_export.json")
+    (tmp_path / "to" / lost).unlink()
+    assert rw.export(corpus, tmp_path / "to", format=format).written == (lost,)
+    assert content(tmp_path / "to") == whole
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_what_is_done_is_left_alone_and_growing_ends_in_the_same_bytes(format, tmp_path):
     corpus = make_exportable(tmp_path / "corpus", 1)
     options = {"shard_tokens": 700} if format == "llmc" else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import polars as pl
 import pytest
@@ -58,3 +59,12 @@ def test_progress_counts_characters_and_documents(little, tmp_path, capsys):
     shown = capsys.readouterr().err
     assert shown.startswith("tokenizer train: ")
     assert f"{documents.height:,} documents" in shown
+
+
+def test_articles_that_are_gone_are_a_sentence(little, tmp_path):
+    corpus = tmp_path / "corpus"
+    shutil.copytree(little / "corpus", corpus)
+    shutil.rmtree(next((corpus / "articles").iterdir()))
+    with pytest.raises(ValueError, match=r"the articles of part .* are gone"):
+        rw.train_tokenizer(corpus, to=str(tmp_path / "new.json"), vocab_size=300)
+    assert not (tmp_path / "new.json").exists()
