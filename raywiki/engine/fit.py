@@ -282,14 +282,14 @@ def _watch(trainer: Any, plan: Plan) -> tuple[BaseException | None, bool]:
         Progress(f"train {plan.run.name}", segment.end_step, "steps") as progress,
         _stop_on_signal(plan.run.folder / STOP) as asked,
     ):
-        progress.skip(max(plan.run.steps_done, segment.start_step))
+        progress.skip(plan.first_step)
         thread.start()
         while thread.is_alive():
             if progress.done == progress.skipped:  # what is waited for is no measure of the speed
                 say("starting workers")
             thread.join(POLL)
             last = _last_line(path)
-            if last.get("train_loss") and last["step"] > progress.done:
+            if last.get("train_loss") and last["segment"] == plan.index and last["step"] > progress.done:
                 progress.advance(last["step"] - progress.done, note=f"loss {last['train_loss']:.3f}")
     return failure[0] if failure else None, asked.is_set()
 

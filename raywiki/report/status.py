@@ -122,8 +122,8 @@ def _runs(corpus: Corpus) -> list[dict[str, Any]]:
             {
                 "run": run,
                 "segments": len(body["segments"]),
-                "step": max((record["step"] for record in records), default=saved),
-                "of": sum(segment["steps"] for segment in body["segments"]),
+                "step": records[-1]["step"] if records else saved,
+                "of": body["segments"][-1]["start_step"] + body["segments"][-1]["steps"],
                 "parts": len({part["name"] for segment in body["segments"] for part in segment["parts"]}),
                 "val_loss": _mean(losses[-1]) if losses else None,
             }

@@ -65,7 +65,7 @@ def train_segment(
         device: "cpu", "cuda" or "cuda:1"; CUDA where there is a GPU, by default.
         eval_every: steps between evaluations; a tenth of the segment, at least 25 and at most 500, by default.
         checkpoint_every: steps between checkpoints; as `eval_every` by default.
-        keep: checkpoints to keep, at least 1.
+        keep: newest checkpoints to keep, at least 1, beside those that are always kept; see `state.save`.
         max_val_windows: validation windows of a part at most.
         compile: pass the model through torch.compile.
         since: a STOP file that is older than this time of its file system was not meant for this call; see `stop`.
@@ -102,7 +102,8 @@ def train_segment(
             last = _train_step(training, pace)
             at_end = training.step == segment.end_step
             stopped = not at_end and workers.sum(float(is_asked()))[0] > 0
-            is_due = stopped or at_end or (training.step - segment.start_step) % pace.checkpoint_every == 0
+            at_trunk = training.step == segment.trunk_step
+            is_due = stopped or at_end or at_trunk or (training.step - segment.start_step) % pace.checkpoint_every == 0
             checkpoint = _record(training, pace, last, is_due, report, progress) or checkpoint
         if workers.is_first:
             (training.folder / STOP).unlink(missing_ok=True)
@@ -153,7 +154,7 @@ def _record(
             progress(training.step, last)
     if not is_due:
         return None
-    checkpoint = save(training, pace.keep)
+    checkpoint = save(training, pace.keep, last.get("val_loss", {}))
     if report is not None:
         report(training.step, last, checkpoint)
     return checkpoint
@@ -162,7 +163,7 @@ def _record(
 def _begin(training: Training, pace: _Pace) -> Metrics:
     """Metrics as of the step the weights stand at; where the segment begins there, with each of its parts evaluated."""
     path, step = training.folder / METRICS, training.step
-    last: Metrics | None = training.workers.first(lambda: rewind_metrics(path, step))
+    last: Metrics | None = training.workers.first(lambda: rewind_metrics(path, training.plan.index, step))
     if step != training.segment.start_step:
         return last or {"step": step}
     known = (last or {}).get("val_loss", {})
@@ -176,10 +177,10 @@ def _begin(training: Training, pace: _Pace) -> Metrics:
 
 
 def _val_loss_at(training: Training, step: int) -> dict[str, float | None]:
-    """What was evaluated at a step before, on every worker."""
+    """What was evaluated at a step before, the last time that there was a step of this number; on every worker."""
     path = training.folder / METRICS
     return training.workers.first(
-        lambda: next((line.get("val_loss", {}) for line in read_metrics(path) if line["step"] == step), {})
+        lambda: next((line.get("val_loss", {}) for line in reversed(read_metrics(path)) if line["step"] == step), {})
     )
 
 
@@ -248,8 +249,8 @@ def _evaluate(training: Training, pace: _Pace, parts: list[str]) -> dict[str, fl
 
 
 def _after_divergence(training: Training) -> str:
-    found = find_checkpoint(training.folder / CHECKPOINTS, verify=False)
-    return f"go on from its checkpoint of step {found.step:,}" if found else "nothing was saved yet, so begin again"
+    saved = training.plan.first_step
+    return f"go on from its checkpoint of step {saved:,}" if saved else "nothing was saved yet, so begin again"
 
 
 def _result(

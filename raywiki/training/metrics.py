@@ -1,8 +1,10 @@
-"""metrics.jsonl: one JSON object a line, one line a step, in order; what a curve is plotted from.
+"""metrics.jsonl: one JSON object a line, one line a step of a segment, in order; what a curve is plotted from.
 
 The line of step n tells how things stood after n optimiser steps: `step`, `segment`, `tokens` (read so far), `train_loss`
-(of the step's own batch, null for step 0), `val_loss` (by part, in nats a token; null for a part without validation text;
-the key is absent where nothing was evaluated), `lr`, `grad_norm`, `tok_per_sec`, `mfu` (null where unknown), `seconds`.
+(of the step's own batch, null where a run or a branch begins), `val_loss` (by part, in nats a token; null for a part without
+validation text; the key is absent where nothing was evaluated), `lr`, `grad_norm`, `tok_per_sec`, `mfu` (null where unknown),
+`seconds`. Lines are in the order of (segment, step). A segment that goes on from before the decay of the one before gives
+numbers of steps again, from its start on: what led to the newest weights are the lines with no smaller step behind them.
 """
 
 from __future__ import annotations
@@ -35,10 +37,10 @@ def append_metrics(path: Path, metrics: Metrics, durable: bool = False) -> None:
             os.fsync(file.fileno())
 
 
-def rewind_metrics(path: Path, step: int) -> Metrics | None:
-    """Drop the lines of later steps, which will be done again; the line of this step, or None when there is none."""
+def rewind_metrics(path: Path, segment: int, step: int) -> Metrics | None:
+    """Drop the lines behind this step of the segment, which will be done again; the step's own line, or None without one."""
     lines = read_metrics(path)
-    kept = [line for line in lines if line["step"] <= step]
+    kept = [line for line in lines if (line["segment"], line["step"]) <= (segment, step)]
     if path.exists():
         _write(path, kept)
     return kept[-1] if kept and kept[-1]["step"] == step else None

@@ -9,11 +9,12 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
 
 from raywiki.files import put
-from raywiki.training.checkpoint import latest_step
+from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.config import GPTConfig, find_recipe, find_size, recipe_name
 from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
@@ -57,7 +58,23 @@ class Run:
 
     @property
     def steps_done(self) -> int:
-        return latest_step(self.folder / CHECKPOINTS)
+        return self.stands_at()[1]
+
+    def stands_at(self, verify: bool = False) -> tuple[int, int]:
+        """Segment and step of the newest checkpoint, (0, 0) without one. See `find_checkpoint`."""
+        found = find_checkpoint(self.folder / CHECKPOINTS, verify)
+        return found.at if found else (0, 0)
+
+    def step_in(self, index: int) -> int:
+        """The step that a segment's training goes on from: its newest checkpoint's, or the segment's start."""
+        at, step = self.stands_at()
+        return step if at == index else self.segments[index].start_step
+
+    def tokens_at(self, index: int, step: int) -> int:
+        """Tokens of all batches on the way to a step of a segment; those of a decay that was left aside are not on it."""
+        way = self.segments[: index + 1]
+        before = sum((after.start_step - each.start_step) * each.total_batch_size for each, after in pairwise(way))
+        return before + (step - way[-1].start_step) * way[-1].total_batch_size
 
     @property
     def known(self) -> dict[str, PartTokens]:

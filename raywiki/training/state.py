@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import pickle
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 
 import raywiki
 from raywiki.training.cache import TokenCache
-from raywiki.training.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
+from raywiki.training.checkpoint import Checkpoint, checkpoint_names, find_checkpoint, find_step, save_checkpoint
 from raywiki.training.config import find_recipe
 from raywiki.training.order import Segment, order_digest
 from raywiki.training.plan import Plan
@@ -49,10 +49,8 @@ class Training:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all batches of the run so far."""
-        before = self.plan.run.segments[: self.plan.index]
-        own = (self.step - self.segment.start_step) * self.segment.total_batch_size
-        return sum(each.steps * each.total_batch_size for each in before) + own
+        """Tokens of all batches on the way to these weights."""
+        return self.plan.run.tokens_at(self.plan.index, self.step)
 
 
 def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compile: bool) -> Training:
@@ -72,19 +70,27 @@ def start(plan: Plan, caches: Mapping[str, TokenCache], workers: Workers, compil
     if found is not None:
         load_state(found, model, optimizer, workers.device)
     trained: Any = torch.compile(model) if compile else model
-    step, notes = (found.step, _passed_over(found)) if found else (0, ())
-    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, step, notes)
+    step = found.step if found else 0
+    passed_over = found.passed_over if found else workers.first(lambda: checkpoint_names(plan.run.folder / CHECKPOINTS))
+    return Training(plan, caches, workers, model, workers.wrap(trained), optimizer, step, _told(passed_over, step))
 
 
 def find_for(plan: Plan) -> Checkpoint | None:
-    """The checkpoint that a plan goes on from, or None for a fresh start. See `start`."""
+    """The checkpoint that a plan goes on from: the segment's newest, else the one where it starts. None for a fresh start.
+
+    Raises:
+        ValueError: there is none, or it does not belong to the plan.
+    """
     run, segment = plan.run, plan.segment
-    found = find_checkpoint(run.folder / CHECKPOINTS)
-    step = found.step if found else 0
-    if not segment.start_step <= step <= segment.end_step:
+    newest = found = find_checkpoint(run.folder / CHECKPOINTS)
+    if newest is not None and newest.at[0] < plan.index:
+        begun = find_step(run.folder / CHECKPOINTS, plan.index - 1, segment.start_step)
+        found = replace(begun, passed_over=newest.passed_over) if begun else None
+    index, step = found.at if found else (0, 0)
+    if index > plan.index or not segment.start_step <= step <= segment.end_step:
         raise ValueError(
             f"run {run.name} shall train steps {segment.start_step} to {segment.end_step}, but its newest whole checkpoint "
-            f"is of step {step}: remove damaged ones from {run.folder / CHECKPOINTS}, and train again"
+            f"is of step {newest.step if newest else 0}: remove damaged ones from {run.folder / CHECKPOINTS}, and train again"
         )
     if found is None:
         return None
@@ -101,11 +107,10 @@ def find_for(plan: Plan) -> Checkpoint | None:
     return found
 
 
-def _passed_over(found: Checkpoint) -> tuple[str, ...]:
-    if not found.passed_over:
+def _told(passed_over: Sequence[str], step: int) -> tuple[str, ...]:
+    if not passed_over:
         return ()
-    names = ", ".join(found.passed_over)
-    return (f"{names} was damaged or incomplete: the steps after step {found.step:,} were done again",)
+    return (f"{', '.join(passed_over)} was damaged or incomplete: the steps after step {step:,} were done again",)
 
 
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:
@@ -126,13 +131,25 @@ def _load(path: Path, device: torch.device) -> dict[str, Any]:
         raise ValueError(f"{path} holds more than tensors, and is not loaded: it is no checkpoint of raywiki's") from error
 
 
-def save(training: Training, keep: int) -> Path:
-    """Save a checkpoint of this step and keep the `keep` newest; its folder, on every worker."""
+def save(training: Training, keep: int, val_loss: Mapping[str, float | None]) -> Path:
+    """Save a checkpoint of this step; its folder, on every worker.
+
+    The `keep` newest stay, the best of the segment, each segment's last, and the last one before each decay: from there the
+    run can grow for as long as it lives.
+
+    Args:
+        training: what is saved.
+        keep: at least 1.
+        val_loss: by part, as far as this step was evaluated.
+    """
     plan, step = training.plan, training.step
+    losses = [loss for loss in val_loss.values() if loss is not None]
+    always = {(n, at) for n, each in enumerate(plan.run.segments) for at in (each.trunk_step, each.end_step)}
     first = max(plan.segment.start_step, step - RECORDED_STEPS)
     digest = order_digest(plan.segment, first, step)
     about = {
         "segment": plan.index,
+        "val_loss": sum(losses) / len(losses) if losses else None,
         "config": asdict(plan.run.config),
         "order": {"segment": plan.index, "first_step": first, "last_step": step, "digest": digest},
         "versions": {
@@ -145,4 +162,4 @@ def save(training: Training, keep: int) -> Path:
         MODEL: lambda path: torch.save(training.model.state_dict(), path),
         OPTIMIZER: lambda path: torch.save(training.optimizer.state_dict(), path),
     }
-    return training.workers.first(lambda: save_checkpoint(training.folder / CHECKPOINTS, step, files, about, keep))
+    return training.workers.first(lambda: save_checkpoint(training.folder / CHECKPOINTS, step, files, about, keep, always))

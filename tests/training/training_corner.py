@@ -62,7 +62,8 @@ class Corner:
     ) -> list[SegmentResult]:  # fmt: skip
         names, results = list(parts or self.parts), []
         opened = self.open(run, **(shape or {}))
-        asked = {"total_batch_size": 64, "lr": 5e-3, **(plan or {})}
+        first = {} if opened.segments else {"schedule": "cosine"}  # the end of a segment is where the next one starts
+        asked = {"total_batch_size": 64, "lr": 5e-3, **first, **(plan or {})}
         chosen = chosen_parts(opened, [part for part, _ in self.parts.values()], names)
         while (planned := plan_segment(opened, chosen, **asked)) is not None:
             opened = planned.run
