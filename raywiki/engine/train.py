@@ -15,7 +15,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
 from raywiki.engine.fit import Placement, Work, fit_segment, place, wait_for_run
@@ -25,7 +25,7 @@ from raywiki.training import PartTokens, Plan, SegmentResult, TrainOptions, chos
 from raywiki.training.cache import shards_digest
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
-from raywiki.training.plan import require_parts
+from raywiki.training.plan import left_to_ask, require_parts
 from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
 from raywiki.training.scratch import find_grown, in_words, start_over
 
@@ -127,6 +127,7 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
         fitted = fit_segment(work, placement)
         warnings += [*fitted.result.notes, *fitted.told]
         trained.append((plan, fitted.result))
+        asked = left_to_ask(plan, parts, asked)
         opened, state = plan.run, "stopped" if fitted.result.status == "stopped" else "trained"
         if fitted.asked_to_stop and plan_segment(opened, parts, **asked) is not None:
             state = "stopped"  # between two segments
@@ -159,7 +160,7 @@ def describe(plan: Plan, placement: Placement) -> str:
 
 def _what_to_train(
     folder: Path, grown: Run | None, manifests: dict[str, Manifest], options: TrainOptions
-) -> tuple[Run, list[PartTokens], dict[str, Any]]:
+) -> tuple[Run, list[PartTokens], SegmentOptions]:
     """The run, its parts and what to ask `plan_segment` for; `grown` is the run that it starts over for, if any."""
     settings = next(iter(manifests.values())).settings
     own = {name: settings[name] for name in ("encoding", "vocabulary", "vocab_size")}
@@ -168,7 +169,7 @@ def _what_to_train(
         check_same(grown, own)
         return start_over(folder, grown, there, options)
     opened = open_run(folder, **own, **pick(options, RunOptions))
-    return opened, chosen_parts(opened, there, options.get("parts")), pick(options, SegmentOptions)
+    return opened, chosen_parts(opened, there, options.get("parts")), cast(SegmentOptions, pick(options, SegmentOptions))
 
 
 def _encoding_of(tables: Tables, folder: Path, encoding: str | None) -> str:

@@ -75,7 +75,7 @@ class SegmentResult:
 def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[SegmentOptions]) -> Plan | None:
     """What the run shall do next over these parts; None when nothing is left to do.
 
-    Call it again after each segment, until it returns None or training was stopped.
+    Call it again after each segment, with `left_to_ask`, until it returns None or training was stopped.
 
     - The first segment shares itself out by the parts' numbers of windows.
     - New parts open a segment, after the last one was trained to its end: old ones share `replay` of it, new ones the rest.
@@ -112,6 +112,12 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     segment = draft.segment(steps)
     notes = _notes(run, kept, segment)
     return Plan(replace(run, segments=(*kept, segment)), len(kept), on_disk, notes)
+
+
+def left_to_ask(plan: Plan, parts: Sequence[PartTokens], options: SegmentOptions) -> SegmentOptions:
+    """What to ask for when a plan was trained: all of it again, but `more_steps` once only."""
+    served = plan.index == len(plan.run.segments) - 1 and _same_parts(plan.segment, sorted(parts, key=lambda part: part.name))
+    return {**options, "more_steps": None} if served else options
 
 
 def require_parts(plan: Plan, there: Container[str]) -> None:

@@ -53,7 +53,7 @@ def find_grown(folder: Path, options: Mapping[str, Any]) -> Run | None:
 
 def start_over(
     folder: Path, grown: Run, there: Sequence[PartTokens], options: Mapping[str, Any]
-) -> tuple[Run, list[PartTokens], dict[str, Any]]:
+) -> tuple[Run, list[PartTokens], SegmentOptions]:
     """The new run, or as far as it is; its parts, with quotas; and what to ask `plan_segment` for.
 
     Args:
@@ -65,7 +65,7 @@ def start_over(
     Raises:
         ValueError: a part that `grown` learned from is not there or has other tokens; the folder has another run.
     """
-    asked = {name: options[name] for name in OWN if options.get(name) is not None}
+    asked: dict[str, Any] = {name: options[name] for name in OWN if options.get(name) is not None}
     seed = asked.pop("seed", None)
     run = read_run(folder) or Run(folder, replace(grown.config, seed=grown.config.seed if seed is None else seed))
     check_same(run, {"seed": seed})
@@ -76,8 +76,10 @@ def start_over(
             f"run {run.name} is there already, and is not run {grown.name} up to step {last.end_step:,} once more: choose "
             "another name for a new run"
         )
-    same = {"steps": steps, "total_batch_size": last.total_batch_size}
-    return run, parts, {**same, **({} if run.segments else {"lr": first.lr, "schedule": first.schedule}), **asked}
+    same: SegmentOptions = {"steps": steps, "total_batch_size": last.total_batch_size}
+    if not run.segments:
+        same |= {"lr": first.lr, "schedule": first.schedule}
+    return run, parts, {**same, **asked}  # type: ignore[typeddict-item]
 
 
 def tokens_learned(run: Run) -> int:

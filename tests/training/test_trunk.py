@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -69,6 +70,7 @@ def test_growing_equals_a_run_without_the_decay(two_parts):
     assert [(line["segment"], line["step"]) for line in ours] == [(0, n) for n in range(11)] + [(1, n) for n in range(8, 19)]
     assert (ours[11]["tokens"], ours[11]["train_loss"], set(ours[11]["val_loss"])) == (8 * 64, None, {"a", "b"})
     assert set(ours[10]["val_loss"]) == {"a"}  # the branch keeps its curve
+    assert ours[11]["val_loss"] == theirs[8]["val_loss"]  # on windows that never change
 
 
 def test_what_is_kept_for_ever(two_parts):
@@ -106,7 +108,9 @@ def die(corner: Corner, moment: str) -> None:
 @pytest.mark.parametrize("moment", ["trunk", "decay", "first", "later"])
 def test_killed_on_the_way_and_run_again(two_parts, moment):
     assert exit_status(die, two_parts, moment) == -9
-    grow(two_parts, checkpoint_every=3)
+    if moment in ("trunk", "decay"):
+        two_parts.train(parts=["a"], plan=WSD, checkpoint_every=3)
+    two_parts.train(plan=WSD, checkpoint_every=3)
     grow(two_parts, "whole", checkpoint_every=3)
     assert saved(two_parts) == saved(two_parts, "whole")
     assert lines(two_parts) == lines(two_parts, "whole")
@@ -234,7 +238,7 @@ def windows(segments, name: str) -> list[tuple[int, int]]:
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     sizes=st.lists(st.integers(20, 400), min_size=3, max_size=3),
     asked=st.lists(st.tuples(st.integers(1, 40), st.sampled_from(["wsd", "wsd", "rewarm", None])), min_size=3, max_size=3),
@@ -270,7 +274,8 @@ def test_growing_1_then_2_then_3_reads_each_window_once_an_epoch(tmp_path_factor
 
 def test_every_line_of_saving_killed_once(tmp_path):
     """A child for each line; see there what must hold."""
-    script = Path(__file__).with_name("killed_saves.py")
-    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=120)
+    script, memory = Path(__file__).with_name("killed_saves.py"), Path("/dev/shm")  # a disk would flush each rename
+    with TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        done = subprocess.run([sys.executable, str(script), folder], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert int(done.stdout) > 80
+    assert int(done.stdout) > 70
