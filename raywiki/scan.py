@@ -193,6 +193,10 @@ def scan_metrics(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFr
     `tok_per_sec`, `mfu`, `seconds`, and `val_loss`, a list of structs with `part`, `loss` (nats a token) and `bpb` (bits per
     byte, null where that is not known) where the step was evaluated.
 
+    Rows are in the order of (segment, step). A segment that goes on from before the decay of the one before begins at a smaller
+    step than that one's last; what led to the newest weights are the rows with no smaller step behind them, and of two of the
+    same step the later: `.filter(pl.col("step") <= pl.col("step").cum_min(reverse=True)).unique("step", keep="last")`.
+
     Raises:
         FileNotFoundError: there is no corpus at that place.
         ValueError: there is no such run, or it has not begun.

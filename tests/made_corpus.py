@@ -79,7 +79,7 @@ def named(*manifests: Manifest) -> dict[str, str]:
 
 def make_run(corpus: Corpus, run: str, parts: list[str]) -> None:
     """A run that learned from these parts, as far as its segments.json tells."""
-    segments = [{"steps": 5, "parts": [{"name": part} for part in parts]}]
+    segments = [{"start_step": 0, "steps": 5, "parts": [{"name": part} for part in parts]}]
     corpus.put(corpus.path("runs", run, "segments.json"), json.dumps({"format": 1, "run": run, "segments": segments}).encode())
 
 

@@ -97,6 +97,17 @@ def test_a_part_is_added_after_the_unfinished_segment_was_finished(before):
     assert "nothing to do, nothing committed" in str(again)
 
 
+def test_more_steps_are_done_once_and_the_run_keeps_its_schedule(before):
+    corpus = before / "corpus"
+    summary = rw.train(corpus, "r1", device="cpu", **{**SETTINGS, "steps": None}, more_steps=2)
+    assert (summary.state, summary.step, len(summary.segments)) == ("trained", 8, 1)
+    assert [segment.schedule for segment in read_run(corpus / "runs/r1").segments] == ["cosine", "rewarm"]
+    again = rw.train(corpus, "r2", device="cpu", from_scratch="r1")
+    assert (again.state, again.step) == ("trained", 8)
+    assert rw.train(corpus, "r2", device="cpu", from_scratch="r1").state == "unchanged"
+    assert rw.train(corpus, "r2", device="cpu").state == "unchanged"
+
+
 def test_another_shape_than_the_runs_own_is_still_refused(before):
     with pytest.raises(ValueError, match="run r1 has size=nano, not size=micro"):
         rw.train(before / "corpus", "r1", size="micro")

@@ -276,20 +276,20 @@ def _watch(trainer: Any, work: Work) -> tuple[BaseException | None, bool]:
         while thread.is_alive():
             thread.join(POLL)
             heard = _hear(Path(work.folder, DOING), heard)
-            show_step(bar, _last_line(run.folder / METRICS))
+            show_step(bar, work.plan, _last_line(run.folder / METRICS))
     return failure[0] if failure else None, asked.is_set()
 
 
 def bar_of(plan: Plan) -> Progress:
     """The bar of a segment, at the steps that are done."""
     bar = Progress(f"train {plan.run.name}", plan.segment.end_step, "steps", slow_start=True)
-    bar.skip(max(plan.run.steps_done, plan.segment.start_step))
+    bar.skip(plan.first_step)
     return bar
 
 
-def show_step(bar: Progress, metrics: Mapping[str, Any]) -> None:
-    """Move the bar to a line of metrics.jsonl; not when it stands there already."""
-    if metrics.get("train_loss") and metrics["step"] > bar.done:
+def show_step(bar: Progress, plan: Plan, metrics: Mapping[str, Any]) -> None:
+    """Move the bar to a line of metrics.jsonl; not when it stands there already, or the line is another segment's."""
+    if metrics.get("train_loss") and metrics["segment"] == plan.index and metrics["step"] > bar.done:
         bar.advance(metrics["step"] - bar.done, note=f"loss {metrics['train_loss']:.3f}")
 
 

@@ -87,6 +87,8 @@ def grow(
         TypeError: an option is unknown.
     """
     started = time.monotonic()
+    if options.get("from_scratch") is not None:
+        raise ValueError("grow goes on with a run, from_scratch starts a new one: use train for that")
     corpus = Corpus.open(corpus)
     for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold)
     folder, tables = check_train(corpus, run, options), corpus.tables()

@@ -87,7 +87,7 @@ class _First:
                 self.others_wait = False
 
                 def show(_: int, metrics: Mapping[str, Any]) -> None:
-                    show_step(bar, metrics)
+                    show_step(bar, work.plan, metrics)
 
                 result = do_work(work, str(self.workers.device), progress=show)
                 self.others_wait = True

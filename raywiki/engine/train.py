@@ -13,10 +13,10 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
 from raywiki.engine.fit import Fitted, Placement, fit_segment, place, wait_for_run
@@ -30,9 +30,11 @@ from raywiki.training.board import wants_board
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.init_from import require_source
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
+from raywiki.training.order import PartTokens
 from raywiki.training.parts import part_tokens, shard_files
-from raywiki.training.plan import require_parts
+from raywiki.training.plan import left_to_ask, require_parts
 from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
+from raywiki.training.scratch import find_grown, in_words, start_over
 from raywiki.training.work import Work
 
 RATES = 50  # the last steps whose speed tells how long a plan will take
@@ -135,16 +137,14 @@ def train_by(
     started = time.monotonic()
     folder = check_train(corpus.require(), run, options, runs)
     tables = corpus.tables()
-    manifests, warnings = _tokens(tables, _encoding_of(tables, folder, options.get("encoding")))
-    settings = next(iter(manifests.values())).settings
-    opened = open_run(
-        folder, encoding=settings["encoding"], vocabulary=settings["vocabulary"], vocab_size=settings["vocab_size"],
-        **pick(options, RunOptions),
-    )  # fmt: skip
-    parts = chosen_parts(opened, [part_tokens(manifest) for manifest in manifests.values()], options.get("parts"))
+    grown = find_grown(folder, options)
+    encoding = _encoding_of(tables, grown.folder if grown else folder, options.get("encoding"))
+    manifests, warnings = _tokens(tables, encoding)
+    opened, parts, asked = _what_to_train(folder, grown, manifests, options)
     trained: list[tuple[Plan, SegmentResult]] = []
     state, (lengths, why) = "unchanged", corpus_byte_lengths(corpus, opened.config.encoding, opened.config.vocabulary)
-    while state != "stopped" and (plan := plan_segment(opened, parts, **pick(options, SegmentOptions))) is not None:
+    while state != "stopped" and (plan := plan_segment(opened, parts, **asked)) is not None:
+        plan = replace(plan, notes=(in_words(grown), *plan.notes)) if grown else plan
         if not trained and wait_for_run(folder):  # it is not what it was
             opened = read_run(folder) or opened
             continue
@@ -158,8 +158,9 @@ def train_by(
         fitted = fit(Work(plan, corpus.url_of(), shards, pace, tensorboard=tensorboard), placement)
         warnings += [*fitted.result.notes, *fitted.told]
         trained.append((plan, fitted.result))
+        asked = left_to_ask(plan, parts, asked)
         opened, state = plan.run, "stopped" if fitted.result.status == "stopped" else "trained"
-        if fitted.asked_to_stop and plan_segment(opened, parts, **pick(options, SegmentOptions)) is not None:
+        if fitted.asked_to_stop and plan_segment(opened, parts, **asked) is not None:
             state = "stopped"  # between two segments
     return _summary(corpus, opened, state, trained, time.monotonic() - started, warnings, [why] if why and trained else [])
 
@@ -181,6 +182,7 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions, runs: str | Non
         check_same(existing, asked)
     elif (place := asked.get("init_from")) is not None:
         require_source(place, folder.parent, asked)
+    find_grown(folder, options)
     return folder
 
 
@@ -192,6 +194,20 @@ def describe(plan: Plan, placement: Placement, precision: str | None = None) -> 
     bullets = [line for text in lines for line in textwrap.wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ")]
     title = textwrap.wrap(plan_title(plan), WIDTH, subsequent_indent="  ")
     return "\n".join([*title, *("  " + line for line in table(plan_rows(plan))), *bullets])
+
+
+def _what_to_train(
+    folder: Path, grown: Run | None, manifests: dict[str, Manifest], options: TrainOptions
+) -> tuple[Run, list[PartTokens], SegmentOptions]:
+    """The run, its parts and what to ask `plan_segment` for; `grown` is the run that it starts over for, if any."""
+    settings = next(iter(manifests.values())).settings
+    own = {name: settings[name] for name in ("encoding", "vocabulary", "vocab_size")}
+    there = [part_tokens(manifest) for manifest in manifests.values()]
+    if grown is not None:
+        check_same(grown, own)
+        return start_over(folder, grown, there, options)
+    opened = open_run(folder, **own, **pick(options, RunOptions))
+    return opened, chosen_parts(opened, there, options.get("parts")), cast(SegmentOptions, pick(options, SegmentOptions))
 
 
 def _encoding_of(tables: Tables, folder: Path, encoding: str | None) -> str:

@@ -27,11 +27,12 @@ def model_card(run: Run, checkpoint: Checkpoint, articles: Mapping[str, Manifest
     return "\n".join([*lines, *_model(run, checkpoint), *_parts(run, checkpoint), *_attribution(articles), ""])
 
 
-def tokens_read(run: Run, step: int) -> dict[str, tuple[PartTokens, float]]:
-    """Of each part that a run has read from until a step: its tokens, and how many were read, those read again counted."""
+def tokens_read(run: Run, at: tuple[int, int]) -> dict[str, tuple[PartTokens, float]]:
+    """Of each part that was read from on the way to a step of a segment: its tokens, and how many, those read again counted."""
     read: dict[str, tuple[PartTokens, float]] = {}
-    for segment in run.segments:
-        steps = min(step, segment.end_step) - segment.start_step
+    way = run.segments[: at[0] + 1]
+    for segment, end in zip(way, [*(each.start_step for each in way[1:]), at[1]], strict=True):
+        steps = end - segment.start_step
         slots = sum(part.quota for part in segment.parts)
         for part in segment.parts:
             if steps > 0 and part.quota:
@@ -55,9 +56,11 @@ def _model(run: Run, checkpoint: Checkpoint) -> list[str]:
 
 
 def _parts(run: Run, checkpoint: Checkpoint) -> list[str]:
-    measured = next((line for line in read_metrics(run.folder / METRICS) if line["step"] == checkpoint.step), {})
+    measured = next(
+        (line for line in read_metrics(run.folder / METRICS) if (line["segment"], line["step"]) == checkpoint.at), {}
+    )
     lines = ["| part | training tokens | tokens read | validation loss (nats a token) |", "|---|---:|---:|---:|"]
-    for name, (part, count) in tokens_read(run, checkpoint.step).items():
+    for name, (part, count) in tokens_read(run, checkpoint.at).items():
         loss = measured.get("val_loss", {}).get(name)
         lines.append(f"| {name} | {part.train_tokens:,} | {count:,.0f} | {'–' if loss is None else f'{loss:.4f}'} |")
     return [*lines, ""]

@@ -13,7 +13,7 @@ from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.manifest import part_order, tokens_table
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
-from raywiki.training.checkpoint import latest_step
+from raywiki.training.checkpoint import stands_at
 from raywiki.training.runs import CHECKPOINTS
 
 
@@ -116,15 +116,15 @@ def _runs(corpus: Corpus) -> list[dict[str, Any]]:
         metrics = corpus.path("runs", run, "metrics.jsonl")
         whole = corpus.fs.cat_file(metrics).rpartition(b"\n")[0] if corpus.fs.exists(metrics) else b""  # a run may be at work
         records = [json.loads(line) for line in whole.splitlines() if line.strip()]
-        saved = latest_step(Path(corpus.path("runs", run, CHECKPOINTS))) if corpus.is_local else 0
+        saved = stands_at(Path(corpus.path("runs", run, CHECKPOINTS)))[1] if corpus.is_local else 0
         evaluated = [record for record in records if record.get("val_loss")]
         newest = evaluated[-1] if evaluated else {}
         rows.append(
             {
                 "run": run,
                 "segments": len(body["segments"]),
-                "step": max((record["step"] for record in records), default=saved),
-                "of": sum(segment["steps"] for segment in body["segments"]),
+                "step": records[-1]["step"] if records else saved,
+                "of": body["segments"][-1]["start_step"] + body["segments"][-1]["steps"],
                 "parts": len({part["name"] for segment in body["segments"] for part in segment["parts"]}),
                 "val_loss": _mean(newest.get("val_loss", {})),
                 "bits_per_byte": _mean(newest.get("val_bpb", {})),

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from raywiki.training.checkpoint import latest_step
-from raywiki.training.metrics import Metrics, read_metrics
+from raywiki.training.checkpoint import stands_at
+from raywiki.training.metrics import Metrics, leading_to_last, read_metrics
 from raywiki.training.runs import BOARD, CHECKPOINTS, METRICS
 
 _NO_POINTS = {"step", "segment", "tokens", "seconds"}
@@ -75,7 +75,7 @@ def board(folder: Path, wanted: bool, progress: OnStep | None = None) -> Iterato
         if progress is not None:
             progress(step, metrics)
 
-    stood, files = latest_step(folder / CHECKPOINTS), set((folder / BOARD).glob("*"))
+    stood, files = stands_at(folder / CHECKPOINTS), set((folder / BOARD).glob("*"))
     failed = True
     try:
         yield on_step
@@ -83,7 +83,7 @@ def board(folder: Path, wanted: bool, progress: OnStep | None = None) -> Iterato
     finally:
         if writer is not None:
             writer.close()  # before the file is removed: closing writes, which would make it again
-            if failed and latest_step(folder / CHECKPOINTS) == stood:
+            if failed and stands_at(folder / CHECKPOINTS) == stood:
                 _take_back(folder / BOARD, files)
 
 
@@ -96,7 +96,7 @@ def _open(folder: Path, step: int) -> Any:
         _wait_for_a_later_name(files[-1])
     is_new = not files
     writer = SummaryWriter(str(folder / BOARD), purge_step=None if is_new else step - 1)
-    for line in read_metrics(folder / METRICS):
+    for line in leading_to_last(read_metrics(folder / METRICS)):
         if line["step"] < step and (is_new or line["step"] == step - 1):
             _write(writer, line)
     return writer

@@ -1,11 +1,15 @@
 """Checkpoints: folders that are whole or not there.
 
     checkpoints/step_00000500/model.safetensors optimizer.pt checkpoint.json
+    checkpoints/step_00000640.segment_1/…                               of a later segment: a step's number may be given twice
     checkpoints/LATEST                                                  the name of the folder to go on from
 
 A checkpoint is written under another name, closed by `checkpoint.json` (which holds the digest of every file), renamed, and
 only then named in LATEST. Killed at any moment, LATEST names the old one or the new one. Ours and not Ray's, because a run
 must go on months later with newer versions of everything.
+
+Their order is that of (segment, step), both as in metrics.jsonl. When one is saved, older ones go, but for the newest few,
+the best one of the segment, and those that the caller always keeps.
 """
 
 from __future__ import annotations
@@ -13,9 +17,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +29,7 @@ from raywiki.files import put, sha256_of, sync_folder
 
 CHECKPOINTS, ABOUT, LATEST = "checkpoints", "checkpoint.json", "LATEST"
 FORMAT = 2  # 1 had the weights in model.pt
+NAME = re.compile(r"step_(\d{8,})(?:\.segment_(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -38,25 +44,33 @@ class Checkpoint:
     about: dict[str, Any]
     passed_over: tuple[str, ...] = ()
 
+    @property
+    def at(self) -> tuple[int, int]:
+        """Segment and step."""
+        return self.about.get("segment", 0), self.step
+
 
 def save_checkpoint(
-    folder: Path, step: int, files: Mapping[str, Callable[[Path], None]], about: Mapping[str, Any], keep: int = 2
-) -> Path:
-    """Write a checkpoint, name it LATEST, and remove all but the `keep` newest.
+    folder: Path, step: int, files: Mapping[str, Callable[[Path], None]], about: Mapping[str, Any], keep: int = 2,
+    always: Container[tuple[int, int]] = (),
+) -> Path:  # fmt: skip
+    """Write a checkpoint, name it LATEST, and remove older ones.
 
     Args:
         folder: the run's `checkpoints` folder; made when missing.
         step: steps done.
         files: for each file name, a function that writes it to the path it is given.
-        about: what `checkpoint.json` says beside step, format and files; JSON values.
-        keep: checkpoints to keep, at least 1.
+        about: what `checkpoint.json` says beside step, format and files; JSON values. Among them `segment`, the index of the
+            step's segment (0 where it is not given), and `val_loss`, if any, by which the best one is found.
+        keep: newest checkpoints to keep, at least 1.
+        always: (segment, step) of those that are kept beside them and the segment's best.
 
     Returns:
         The checkpoint's folder.
     """
     assert keep >= 1
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / folder_name(step)
+    target = folder / folder_name(step, about.get("segment", 0))
     temporary = folder / f".{target.name}.{uuid.uuid4().hex[:8]}.tmp"
     temporary.mkdir()
     try:
@@ -73,7 +87,7 @@ def save_checkpoint(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     put(folder / LATEST, target.name + "\n")
-    _prune(folder, step, keep)
+    _prune(folder, target.name, keep, always)
     return target
 
 
@@ -85,7 +99,7 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
         verify: compare the digest of every file; otherwise only its size.
     """
     latest, passed_over = _read_latest(folder), list[str]()
-    names = sorted((path.name for path in folder.glob("step_*")), reverse=True)
+    names = checkpoint_names(folder)[::-1]
     for name in [latest, *(name for name in names if name != latest)] if latest else names:
         found = read_checkpoint(folder / name, verify)
         if found is not None:
@@ -94,14 +108,44 @@ def find_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
     return None
 
 
-def latest_step(folder: Path, verify: bool = False) -> int:
-    """Steps done according to the run's newest checkpoint; 0 when there is none. See `find_checkpoint`."""
+def find_step(folder: Path, segment: int, step: int, verify: bool = True) -> Checkpoint | None:
+    """The whole checkpoint of a step of a segment, or None. See `find_checkpoint`."""
+    for name in checkpoint_names(folder):
+        if _order(name)[1] == step:
+            found = read_checkpoint(folder / name, verify=False)
+            if found is not None and found.at == (segment, step):
+                return read_checkpoint(folder / name, verify)
+    return None
+
+
+def stands_at(folder: Path, verify: bool = False) -> tuple[int, int]:
+    """Segment and step of the run's newest checkpoint; (0, 0) when there is none. See `find_checkpoint`."""
     found = find_checkpoint(folder, verify)
-    return found.step if found else 0
+    return found.at if found else (0, 0)
 
 
-def folder_name(step: int) -> str:
-    return f"step_{step:08d}"
+def folder_name(step: int, segment: int = 0) -> str:
+    """Name of a checkpoint's folder: of later segments with the segment, as they may start before the end of the one before.
+
+    >>> folder_name(500), folder_name(640, segment=1)
+    ('step_00000500', 'step_00000640.segment_1')
+    """
+    return f"step_{step:08d}" + (f".segment_{segment}" if segment else "")
+
+
+def checkpoint_names(folder: Path) -> list[str]:
+    """Names of all checkpoints, the oldest first, damaged ones too."""
+    return sorted((path.name for path in folder.glob("step_*") if NAME.fullmatch(path.name)), key=_order)
+
+
+def _order(name: str) -> tuple[int, int]:
+    """Segment and step, by which names are in order. Those that raywiki gave before it named segments have none, and are older.
+
+    Those ones were in order by their steps alone: no segment started before the end of another.
+    """
+    match = NAME.fullmatch(name)
+    assert match, name
+    return int(match[2] or 0), int(match[1])
 
 
 def model_digest(state_dict: Mapping[str, Any]) -> str:
@@ -129,7 +173,7 @@ def _read_latest(folder: Path) -> str | None:
         name = (folder / LATEST).read_text().strip()
     except OSError:
         return None
-    return name if name.startswith("step_") else None
+    return name if NAME.fullmatch(name) else None
 
 
 def read_checkpoint(folder: Path, verify: bool = True) -> Checkpoint | None:
@@ -156,10 +200,14 @@ class NewerFormat(ValueError):
     """A file of a later raywiki."""
 
 
-def _prune(folder: Path, step: int, keep: int) -> None:
+def _prune(folder: Path, newest: str, keep: int, always: Container[tuple[int, int]]) -> None:
     """Remove older checkpoints, what a killed process left, and steps of a future that the run was set back from."""
-    kept = sorted(path.name for path in folder.glob("step_*") if path.name <= folder_name(step))[-keep:]
-    for path in [*folder.glob("step_*"), *folder.glob(".step_*")]:
+    past = [name for name in checkpoint_names(folder) if _order(name) <= _order(newest)]
+    whole = [found for name in past if (found := read_checkpoint(folder / name, verify=False)) is not None]
+    compared = [each for each in whole if each.at[0] == whole[-1].at[0] and each.about.get("val_loss") is not None]
+    best = sorted(compared, key=lambda each: each.about["val_loss"])[:1]  # other segments are over other parts
+    kept = {*past[-keep:], *(each.folder.name for each in [*best, *(each for each in whole if each.at in always)])}
+    for path in [*(folder / name for name in checkpoint_names(folder)), *folder.glob(".step_*")]:
         if path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(f".{LATEST}.*"):

@@ -12,8 +12,7 @@ from raywiki.training.plan import MOST_EPOCHS, TOKENS_PER_WEIGHT, Plan, segment_
 
 def plan_title(plan: Plan) -> str:
     """What the segment is: its place in the run, its steps and tokens."""
-    segment, done = plan.segment, plan.run.steps_done
-    first = max(segment.start_step, done)
+    segment, first = plan.segment, plan.first_step
     left = segment.end_step - first
     goes_on = f", {first - segment.start_step:,} of its steps are done" if first > segment.start_step else ""
     return (
@@ -45,13 +44,14 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
         f"{PRECISIONS.get(precision or '', auto)}; "
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
+        *_why_from_there(plan),
     ]
     if config.init_from is not None and config.init_sha256 is not None and plan.index == 0:
         lines.append(
             f"it begins with the weights of {config.init_from} (SHA-256 {config.init_sha256[:12]}…); a lower --lr forgets "
             "less of what they know"
         )
-    left = segment.end_step - max(segment.start_step, plan.run.steps_done)
+    left = segment.end_step - plan.first_step
     if tok_per_sec and (seconds := left * segment.total_batch_size / tok_per_sec) >= 1:
         lines.append(f"about {_duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
     if segment.epochs is not None and plan.made_from != plan.run.segments:
@@ -61,6 +61,22 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
             "(arXiv 2305.16264); --epochs or --steps say else"
         )
     return [*lines, *plan.notes]
+
+
+def _why_from_there(plan: Plan) -> list[str]:
+    """Why a later segment starts where it does, as long as it has not begun."""
+    start, before = plan.segment.start_step, plan.run.segments[plan.index - 1] if plan.index else None
+    if before is None or plan.first_step > start:
+        return []
+    if start < before.end_step:
+        return [
+            f"goes on from step {start:,}, the last one before the learning rate's decay ({plan.segment.schedule}): steps "
+            f"{start:,} to {before.end_step:,} of segment {plan.index} stay a branch, with a checkpoint of its last step, and "
+            "what they read counts as not read yet"
+        ]
+    lost = plan.segment.schedule == "wsd" and before.trunk_step < start
+    reason = f" as there is no whole checkpoint of step {before.trunk_step:,}, the last one before the decay" if lost else ""
+    return [f"goes on from step {start:,}, the run's last weights{',' if lost else ''}{reason}"]
 
 
 def _rates(plan: Plan) -> str:

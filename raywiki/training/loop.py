@@ -75,7 +75,7 @@ def train_segment(
         device: "cpu", "cuda" or "cuda:1"; CUDA where there is a GPU, by default.
         eval_every: steps between evaluations; a tenth of the segment, at least 25 and at most 500, by default.
         checkpoint_every: steps between checkpoints; as `eval_every` by default.
-        keep: checkpoints to keep, at least 1.
+        keep: newest checkpoints to keep, at least 1, beside those that are always kept; see `state.save`.
         max_val_windows: validation windows of a part at most.
         byte_lengths: bytes of text behind each id, so that losses are also told in bits per byte.
         compile: pass the model through torch.compile; on a GPU where that works, by default.
@@ -120,9 +120,10 @@ def train_segment(
         while training.step < segment.end_step and not stopped:
             _train_step(training, pace)
             at_end = training.step == segment.end_step
+            at_trunk = training.step == segment.trunk_step
             if pace.readback.is_due or workers.count == 1:
                 stopped = not at_end and workers.sum(float(is_asked()))[0] > 0
-            is_due = stopped or at_end or (training.step - segment.start_step) % pace.checkpoint_every == 0
+            is_due = stopped or at_end or at_trunk or (training.step - segment.start_step) % pace.checkpoint_every == 0
             if lines := _metrics(training, pace, is_due):
                 last = lines[-1]
                 checkpoint = _record(training, pace, lines, is_due, report, progress) or checkpoint
@@ -165,7 +166,7 @@ def _record(
             progress(line["step"], line)  # type: ignore[misc]
     if not is_due:
         return None
-    checkpoint = save(training, pace.keep)
+    checkpoint = save(training, pace.keep, lines[-1].get("val_loss", {}))
     if report is not None:
         report(training.step, lines[-1], checkpoint)
     return checkpoint
@@ -175,7 +176,7 @@ def _begin(training: Training, pace: _Pace) -> Metrics:
     """Metrics as of the step the weights stand at; where the segment begins there, with each of its parts evaluated."""
     plan, workers, step = training.plan, training.workers, training.step
     path = training.folder / METRICS
-    last: Metrics | None = workers.first(lambda: rewind_metrics(path, step))
+    last: Metrics | None = workers.first(lambda: rewind_metrics(path, plan.index, step))
     workers.first(lambda: rewind_evals(training.folder / EVALS, plan.index, step))
     if step != training.segment.start_step:
         return last or {"step": step}
@@ -191,9 +192,9 @@ def _begin(training: Training, pace: _Pace) -> Metrics:
 
 
 def _metrics_at(training: Training, step: int) -> Metrics:
-    """The metrics of a step before, on every worker."""
+    """The metrics of a step before, the last time that there was one of this number; on every worker."""
     path = training.folder / METRICS
-    return training.workers.first(lambda: next((line for line in read_metrics(path) if line["step"] == step), {}))
+    return training.workers.first(lambda: next((line for line in reversed(read_metrics(path)) if line["step"] == step), {}))
 
 
 def _train_step(training: Training, pace: _Pace) -> None:
@@ -272,8 +273,8 @@ def _evaluate(training: Training, pace: _Pace, parts: list[str], keep: bool) -> 
 
 
 def _after_divergence(training: Training) -> str:
-    found = find_checkpoint(training.folder / CHECKPOINTS, verify=False)
-    return f"go on from its checkpoint of step {found.step:,}" if found else "nothing was saved yet, so begin again"
+    saved = training.plan.first_step
+    return f"go on from its checkpoint of step {saved:,}" if saved else "nothing was saved yet, so begin again"
 
 
 def _result(

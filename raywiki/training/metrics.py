@@ -1,10 +1,12 @@
-"""metrics.jsonl: one JSON object a line, one line a step, in order; what a curve is plotted from.
+"""metrics.jsonl: one JSON object a line, one line a step of a segment, in order; what a curve is plotted from.
 
 The line of step n tells how things stood after n optimiser steps: `step`, `segment`, `tokens` (read so far), `train_loss`
-(of the step's own batch, null for step 0), `val_loss` (by part, in nats a token; null for a part without validation text;
-the key is absent where nothing was evaluated), `val_bpb` (the same in bits per byte; absent where that is not known), `lr`,
-`grad_norm`, `tok_per_sec` (null for a step that compiled the model), `mfu` (share of the device's own matrix products; null
-where those were not measured), `seconds` (since the call began).
+(of the step's own batch, null where a run or a branch begins), `val_loss` (by part, in nats a token; null for a part without
+validation text; the key is absent where nothing was evaluated), `val_bpb` (the same in bits per byte; absent where that is not
+known), `lr`, `grad_norm`, `tok_per_sec` (null for a step that compiled the model), `mfu` (share of the device's own matrix
+products; null where those were not measured), `seconds` (since the call began). Lines are in the order of (segment, step). A
+segment that goes on from before the decay of the one before gives numbers of steps again, from its start on: what led to the
+newest weights are the lines with no smaller step behind them.
 """
 
 from __future__ import annotations
@@ -28,6 +30,19 @@ def read_metrics(path: str | os.PathLike[str]) -> list[Metrics]:
     return [json.loads(line) for line in lines[:-1] if line]  # what follows the last newline was not finished
 
 
+def leading_to_last(lines: list[Metrics]) -> list[Metrics]:
+    """Those lines that are on the way to the last one: without the decays that were left aside.
+
+    >>> [line["loss"] for line in leading_to_last([{"step": 1, "loss": 3}, {"step": 2, "loss": 2}, {"step": 1, "loss": 4}])]
+    [4]
+    """
+    way: list[Metrics] = []
+    for line in reversed(lines):
+        if not way or line["step"] < way[-1]["step"]:
+            way.append(line)
+    return way[::-1]
+
+
 def append_metrics(path: Path, *lines: Metrics, durable: bool = False) -> None:
     """Add lines; with `durable`, they survive a power failure."""
     with open(path, "a", encoding="utf-8") as file:
@@ -37,10 +52,10 @@ def append_metrics(path: Path, *lines: Metrics, durable: bool = False) -> None:
             os.fsync(file.fileno())
 
 
-def rewind_metrics(path: Path, step: int) -> Metrics | None:
-    """Drop the lines of later steps, which will be done again; the line of this step, or None when there is none."""
+def rewind_metrics(path: Path, segment: int, step: int) -> Metrics | None:
+    """Drop the lines behind this step of the segment, which will be done again; the step's own line, or None without one."""
     lines = read_metrics(path)
-    kept = [line for line in lines if line["step"] <= step]
+    kept = [line for line in lines if (line["segment"], line["step"]) <= (segment, step)]
     if path.exists():
         _write(path, kept)
     return kept[-1] if kept and kept[-1]["step"] == step else None

@@ -46,7 +46,7 @@ class SegmentOptions(TypedDict, total=False):
     epochs: Annotated[float | None, "Passes over the new parts; by default 1 to 4, from the number of tokens and weights."]
     total_batch_size: Annotated[int | None, "Tokens in one optimiser step; by default from the number of tokens and weights."]
     lr: Annotated[float | None, "Peak learning rate; the run's last one, or that of its size and recipe."]
-    schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; the run's own, cosine for a new run."]
+    schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; the run's own, wsd for a new run."]
     warmup_steps: Annotated[int | None, "Steps of warm-up; a tenth of the segment, at most 1,000, by default."]
     replay: Annotated[float | None, "Share of the older parts in a segment that brings new ones; 0.25 by default."]
     unfinished: Annotated[str | None, "What becomes of a segment that was interrupted when new parts come: finish or cut."]
@@ -68,6 +68,9 @@ class TrainOptions(RunOptions, SegmentOptions, PaceOptions, total=False):
 
     encoding: Annotated[str | None, "Tokens to train on: the name of their encoding, or its file; the run's, or the only ones."]
     parts: Annotated[Sequence[str] | None, "Train on these parts only; may be given several times. All by default."]
+    from_scratch: Annotated[
+        str | None, "A trained run: train a new one with fresh weights on as many tokens in the same mixture, to compare with."
+    ]
     num_workers: Annotated[int | None, "Ray Train workers; one for each GPU of the cluster, or one, by default."]
     device: Annotated[str | None, "cpu or cuda; CUDA where the cluster has a GPU, by default."]
     tensorboard: Annotated[bool | None, "Write the curve for TensorBoard too, from then on; no for a new run."]

@@ -16,10 +16,12 @@ i ≡ r (mod W). So neither the number of workers nor the size of a micro-batch 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+
+from raywiki.training.schedule import decay_steps
 
 Ints = np.ndarray  # of int64, except where a comment says uint64
 
@@ -47,7 +49,9 @@ class PartTokens:
 class Segment:
     """A stretch of training over one fixed set of parts: all that the order and the learning rate depend on.
 
-    Steps `start_step` … `start_step + steps - 1` of the run belong to it. `total_batch_size` is in tokens; `lr` is the peak,
+    Steps `start_step` … `start_step + steps - 1` of the run belong to it. A segment that starts before the end of the one
+    before goes on from that one's `trunk_step`: the steps of the decay are a branch of their own, which ends with its
+    segment, and their numbers are given again. `total_batch_size` is in tokens; `lr` is the peak,
     `lr_from` the rate at which the warm-up begins (None: the schedule's own, in runs of raywiki before that was recorded).
     `replay` and `epochs` are what the parts' quotas and the steps were made from, where they were. `resting` are parts that
     the run knows and this segment leaves alone. A segment that was cut short keeps the `planned_steps` that its learning
@@ -72,6 +76,13 @@ class Segment:
     @property
     def end_step(self) -> int:
         return self.start_step + self.steps
+
+    @property
+    def trunk_step(self) -> int:
+        """The step before the decay begins, from which the run can always grow; `end_step` where nothing decays."""
+        planned = self.planned_steps or self.steps
+        stable = planned - decay_steps(self.schedule, planned)
+        return self.start_step + min(self.steps, stable or self.steps)  # a single step is all decay
 
     @property
     def sequences_per_step(self) -> int:
@@ -145,8 +156,10 @@ def samples(segment: Segment, positions: Ints) -> Samples:
     return Samples(part, epoch, window, start, np.minimum(segment.seq_len, tokens - window * segment.seq_len))
 
 
-def closing_counters(segment: Segment) -> dict[str, int]:
-    """Windows of each known part that are used when the segment has ended: the bases of the next one."""
+def closing_counters(segment: Segment, step: int | None = None) -> dict[str, int]:
+    """Windows of each known part that are used when the segment has ended, or stands at `step`: the bases of the next one."""
+    if step is not None:
+        segment = replace(segment, steps=step - segment.start_step)
     length = sum(part.quota for part in segment.parts)
     rounds, rest = divmod(segment.steps * segment.sequences_per_step, length)
     last, _ = _counters(segment, np.arange(rounds * length, rounds * length + rest, dtype=np.int64))

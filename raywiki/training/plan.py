@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 
-from raywiki.training.checkpoint import latest_step
+from raywiki.training.checkpoint import find_step
 from raywiki.training.config import default_lr, find_size
 from raywiki.training.options import SegmentOptions, check_options
 from raywiki.training.order import PartTokens, Segment, closing_counters, n_windows
@@ -44,6 +45,11 @@ class Plan:
     def segment(self) -> Segment:
         return self.run.segments[self.index]
 
+    @property
+    def first_step(self) -> int:
+        """The step that its training goes on from now, as the checkpoints tell."""
+        return self.run.step_in(self.index)
+
 
 @dataclass(frozen=True)
 class SegmentResult:
@@ -74,17 +80,20 @@ class SegmentResult:
 def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[SegmentOptions]) -> Plan | None:
     """What the run shall do next over these parts; None when nothing is left to do.
 
-    Call it again after each segment, until it returns None or training was stopped.
+    Call it again after each segment, with `left_to_ask`, until it returns None or training was stopped.
 
     - The first segment shares itself out by the parts' numbers of windows.
     - New parts open a segment, after the last one was trained to its end: old ones share `replay` of it, new ones the rest.
     - The same request as before goes on with an unfinished segment. Other settings (`lr`, …) end it where it stands and do
       what is left of its steps.
     - Without a length, a segment makes `default_epochs` passes over the new parts, and then nothing is left to do.
+    - A segment with "wsd" after one with "wsd" goes on from the step before the decay, its `trunk_step`; any other, or
+      where that step's checkpoint is not there, from the last weights. Lengths count to the step where the run will stand.
 
     Args:
         run: see `open_run`.
-        parts: the parts to train on, in any order. What the run knows beside them rests.
+        parts: the parts to train on, in any order. What the run knows beside them rests. Quotas, where they have any, are
+            their mixture.
         options: see `options.SegmentOptions`; what is not given is the last segment's, else the default.
 
     Raises:
@@ -94,18 +103,26 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     asked = {name: value for name, value in options.items() if value is not None}
     parts = sorted(parts, key=lambda part: part.name)
     _check_parts(run, parts, bool(asked.get("accept_new_tokens")))
-    on_disk, done = run.segments or None, latest_step(run.folder / CHECKPOINTS, verify=True)
-    for index, segment in enumerate(run.segments):
-        if done < segment.end_step and (index < len(run.segments) - 1 or _goes_on(run, segment, parts, asked, done)):
-            return Plan(run, index, on_disk, _why_first(segment, parts, done))
-    kept = _end_at(run.segments, done)
+    on_disk, (at, done) = run.segments or None, run.stands_at(verify=True)
+    run = _without_start_lost(run, at)
+    for index, segment in enumerate(run.segments[at:], start=at):
+        first = done if index == at else segment.start_step
+        if first < segment.end_step and (index < len(run.segments) - 1 or _goes_on(run, segment, parts, asked)):
+            return Plan(run, index, on_disk, _why_first(segment, parts, first))
+    kept = _end_at(run.segments, at, done)
     draft = _Draft(run, kept, parts, asked)
-    steps = draft.steps(done, planned=run.segments[-1].end_step if kept != run.segments else None)
+    steps = draft.steps(planned=run.segments[-1].end_step if kept != run.segments else None)
     if steps < 1:
         return None
     segment = draft.segment(steps)
     notes = _notes(run, kept, segment)
     return Plan(replace(run, segments=(*kept, segment)), len(kept), on_disk, notes)
+
+
+def left_to_ask(plan: Plan, parts: Sequence[PartTokens], options: SegmentOptions) -> SegmentOptions:
+    """What to ask for when a plan was trained: all of it again, but `more_steps` once only."""
+    served = plan.index == len(plan.run.segments) - 1 and _same_parts(plan.segment, sorted(parts, key=lambda part: part.name))
+    return {**options, "more_steps": None} if served else options
 
 
 def require_parts(plan: Plan, there: Container[str]) -> None:
@@ -212,11 +229,24 @@ class _Draft:
         known = before[-1].known if before else {}
         return [part.name for part in self.parts if part.name not in known or known[part.name].digest != part.digest]
 
+    @property
+    def schedule(self) -> str:
+        return self.asked.get("schedule") or (_inherited(self.last.schedule) if self.last else "wsd")
+
+    @cached_property
+    def start(self) -> int:
+        """The step that the segment goes on from; see `plan_segment`."""
+        last = self.last
+        if last is None or self.schedule != "wsd" or last.trunk_step == last.end_step:
+            return last.end_step if last else 0
+        trunk = find_step(self.run.folder / CHECKPOINTS, len(self.kept) - 1, last.trunk_step)
+        return trunk.step if trunk else last.end_step
+
     def used(self) -> dict[str, int]:
-        """Windows of each part that are used, none of those with other tokens than the run has seen."""
+        """Windows of each part that are used where the segment starts, none of those with other tokens than were seen."""
         if self.last is None:
             return {}
-        known, counters = self.last.known, closing_counters(self.last)
+        known, counters = self.last.known, closing_counters(self.last, self.start)
         digests = {part.name: part.digest for part in self.parts}
         return {name: n for name, n in counters.items() if digests.get(name, known[name].digest) == known[name].digest}
 
@@ -233,7 +263,9 @@ class _Draft:
         return batch
 
     def shares(self) -> list[int]:
-        """Quota of each part."""
+        """Quota of each part: its own where parts come with quotas."""
+        if any(part.quota for part in self.parts):
+            return [part.quota for part in self.parts]
         if self.last is not None and self.over and "replay" not in self.asked:  # more of the same: the mixture stays
             known = self.last.known
             return [known[part.name].quota for part in self.parts]
@@ -244,21 +276,28 @@ class _Draft:
         recorded = self.over[-1].replay if self.over else None
         return self.asked.get("replay", REPLAY if recorded is None else recorded)
 
-    def steps(self, done: int, planned: int | None) -> int:
+    def steps(self, planned: int | None) -> int:
         """Steps of the segment, below 1 when there is nothing to do; `planned` is the end of one that was cut short."""
-        start = done - sum(segment.steps for segment in self.over)
+        stands = self.last.end_step if self.last else 0
+        end = self._end(stands, planned)
+        if end <= stands and (self.over or "until_step" in self.asked):
+            return 0  # only new parts may end before a decay that is left aside had ended
+        return end - self.start
+
+    def _end(self, stands: int, planned: int | None) -> int:
+        """The step at which the segment shall end, of a run that stands at step `stands`."""
         if "steps" in self.asked:
-            return start + self.asked["steps"] - done
+            return (self.over[0].start_step if self.over else self.start) + int(self.asked["steps"])
         if "more_steps" in self.asked:
-            return self.asked["more_steps"]
+            return stands + int(self.asked["more_steps"])
         if "until_step" in self.asked:
-            return self.asked["until_step"] - done
+            return int(self.asked["until_step"])
         asked = self.asked.get("epochs")
         if self.over and asked in (None, self.over[-1].epochs):
-            return (planned or done) - done  # what other settings than those of a segment that was cut short shall do
+            return planned or stands  # what other settings than those of a segment that was cut short shall do
         if not self.new and asked is None:
-            return 0
-        return self._steps_of(self.epochs())
+            return self.start
+        return self.start + self._steps_of(self.epochs())
 
     def _steps_of(self, epochs: float) -> int:
         """Steps until the new parts have been passed `epochs` times since they came."""
@@ -282,18 +321,18 @@ class _Draft:
         rests = [replace(part, quota=0, base=used[name]) for name, part in (last.known if last else {}).items() if name in used]
         shares = self.shares()
         return Segment(
-            start_step=last.end_step if last else 0,
+            start_step=self.start,
             steps=steps,
             seq_len=self.run.config.seq_len,
             total_batch_size=self.batch(),
             seed=self.run.config.seed,
-            schedule=asked.get("schedule") or (_inherited(last.schedule) if last else "cosine"),
+            schedule=self.schedule,
             lr=asked.get("lr") or (last.lr if last else default_lr(self.run.config.size, self.run.config.recipe)),
             warmup_steps=asked.get("warmup_steps", min(1000, max(1, steps // 10))),
             parts=tuple(
                 replace(part, quota=share, base=used.get(part.name, 0)) for part, share in zip(self.parts, shares, strict=True)
             ),
-            lr_from=segment_rate(last, last.end_step - 1) if last else 0.0,
+            lr_from=segment_rate(last, self.start - 1) if last else 0.0,
             replay=self.replay() if 0 < len(self.new) < len(names) else None,
             epochs=self.epochs() if by_epochs else None,
             resting=tuple(part for part in rests if part.name not in names),
@@ -327,7 +366,7 @@ def _same_parts(segment: Segment, parts: Sequence[PartTokens]) -> bool:
     return [(part.name, part.digest) for part in segment.parts] == [(part.name, part.digest) for part in parts]
 
 
-def _goes_on(run: Run, segment: Segment, parts: Sequence[PartTokens], asked: dict[str, Any], done: int) -> bool:
+def _goes_on(run: Run, segment: Segment, parts: Sequence[PartTokens], asked: dict[str, Any]) -> bool:
     """Whether the last segment, which is not finished, goes on as it was planned."""
     if not _same_parts(segment, parts):
         changed = {part.name for part in parts if part.digest != segment.known.get(part.name, part).digest}
@@ -335,19 +374,29 @@ def _goes_on(run: Run, segment: Segment, parts: Sequence[PartTokens], asked: dic
     own = {name: getattr(segment, name) for name in ("schedule", "lr", "total_batch_size", "warmup_steps", "replay")}
     if any(value is not None and asked.get(name, value) != value for name, value in own.items()):
         return False
-    draft = _Draft(run, run.segments, parts, asked)
-    start = segment.end_step - sum(each.steps for each in draft.over)
-    ends = {"steps": start + asked.get("steps", 0), "until_step": asked.get("until_step")}
-    ends["more_steps"] = segment.start_step + asked.get("more_steps", 0)
+    over = _Draft(run, run.segments, parts, asked).over
+    ends = {"steps": over[0].start_step + asked.get("steps", 0), "until_step": asked.get("until_step")}
+    ends["more_steps"] = (run.segments[-2].end_step if run.segments[1:] else 0) + asked.get("more_steps", 0)
     length = next((name for name in ends if name in asked), None)
     return asked.get("epochs") in (None, segment.epochs) if length is None else ends[length] == segment.end_step
 
 
-def _end_at(segments: tuple[Segment, ...], done: int) -> tuple[Segment, ...]:
-    """The segments, the last one cut to what is done of it."""
-    if not segments or done >= segments[-1].end_step:
-        return segments
-    *before, last = segments
+def _without_start_lost(run: Run, at: int) -> Run:
+    """The run without a segment that was planned and cannot start any more, as the checkpoint before the decay was lost."""
+    for index, segment in enumerate(run.segments[at + 1 : at + 2], start=at + 1):
+        before = run.segments[at]
+        if segment.start_step < before.end_step and not find_step(run.folder / CHECKPOINTS, at, segment.start_step):
+            return replace(run, segments=run.segments[:index])
+    return run
+
+
+def _end_at(segments: tuple[Segment, ...], at: int, done: int) -> tuple[Segment, ...]:
+    """The segments, the last one that was begun cut to what is done of it, which is step `done` of the segment `at`."""
+    if not segments:
+        return ()
+    *before, last = segments[: at + 1]
+    if done >= last.end_step:
+        return (*before, last)
     steps = done - last.start_step
     cut = replace(last, steps=steps, planned_steps=last.planned_steps or last.steps)
     return (*before, cut) if steps > 0 else tuple(before)

@@ -41,11 +41,11 @@ def take_back(plan: Plan) -> None:
     """Leave the run as it was before a plan, unless the plan is old or has saved a checkpoint; the lock must be held."""
     run = plan.run
     _sweep(plan)
-    if plan.made_from == run.segments or run.steps_done > plan.segment.start_step:
+    if plan.made_from == run.segments or run.stands_at() > (plan.index, plan.segment.start_step):
         return
     if plan.made_from:
         write_run(replace(run, segments=plan.made_from))
-        rewind_metrics(run.folder / METRICS, run.steps_done)
+        rewind_metrics(run.folder / METRICS, *run.stands_at())
         rewind_evals(run.folder / EVALS, plan.index, -1)
         return
     for name in (SEGMENTS, METRICS, EVALS):

@@ -9,14 +9,14 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Unpack
 
 from raywiki.files import put
-from raywiki.training.checkpoint import CHECKPOINTS, Checkpoint, find_checkpoint, latest_step, read_checkpoint
+from raywiki.training.checkpoint import CHECKPOINTS, Checkpoint, checkpoint_names, find_checkpoint, read_checkpoint, stands_at
 from raywiki.training.config import GPTConfig, find_size, recipe_name
 from raywiki.training.init_from import begin_with, check_vocabulary, find_source, init_place
-from raywiki.training.metrics import read_metrics
 from raywiki.training.options import RunOptions
 from raywiki.training.order import PartTokens, Segment
 
@@ -65,7 +65,22 @@ class Run:
 
     @property
     def steps_done(self) -> int:
-        return latest_step(self.folder / CHECKPOINTS)
+        return self.stands_at()[1]
+
+    def stands_at(self, verify: bool = False) -> tuple[int, int]:
+        """Segment and step of the newest checkpoint, (0, 0) without one. See `find_checkpoint`."""
+        return stands_at(self.folder / CHECKPOINTS, verify)
+
+    def step_in(self, index: int) -> int:
+        """The step that a segment's training goes on from: its newest checkpoint's, or the segment's start."""
+        at, step = self.stands_at()
+        return step if at == index else self.segments[index].start_step
+
+    def tokens_at(self, index: int, step: int) -> int:
+        """Tokens of all batches on the way to a step of a segment; those of a decay that was left aside are not on it."""
+        way = self.segments[: index + 1]
+        before = sum((after.start_step - each.start_step) * each.total_batch_size for each, after in pairwise(way))
+        return before + (step - way[-1].start_step) * way[-1].total_batch_size
 
     @property
     def known(self) -> dict[str, PartTokens]:
@@ -150,7 +165,12 @@ def require_run(folder: str | os.PathLike[str]) -> Run:
 
 
 def chosen_checkpoint(run: Run, which: str | int | None = None) -> Checkpoint:
-    """A run's checkpoint: "latest" (or None), "best" (the lowest mean validation loss of those that are kept), or by its step.
+    """A run's checkpoint, of those that are kept.
+
+    Args:
+        run: see `read_run`.
+        which: "latest" (or None); "best", the lowest mean validation loss of the newest segment, as other segments were
+            evaluated over other parts; a step, of the newest segment that has it; or the name of a checkpoint's folder.
 
     Raises:
         ValueError: there is none such; the sentence names those that there are.
@@ -160,23 +180,19 @@ def chosen_checkpoint(run: Run, which: str | int | None = None) -> Checkpoint:
         raise ValueError(f"run {run.name} has no whole checkpoint yet: train it first")
     if wanted == "latest":
         return newest
-    kept = {found.step: found for path in sorted(folder.glob("step_*")) if (found := read_checkpoint(path)) is not None}
+    kept = [found for name in checkpoint_names(folder) if (found := read_checkpoint(folder / name)) is not None]
     if wanted == "best":
-        losses = {step: loss for step in kept if (loss := _mean_val_loss(run, step)) is not None}
+        losses = [(each.about["val_loss"], each) for each in kept if each.about.get("val_loss") is not None]
+        losses = [(loss, each) for loss, each in losses if each.at[0] == newest.at[0]]
         if not losses:
             raise ValueError(f"no checkpoint of run {run.name} was evaluated, so none is the best: take latest or a step")
-        return kept[min(losses, key=losses.__getitem__)]
-    if not wanted.isdecimal() or int(wanted) not in kept:
-        steps = ", ".join(f"{step}" for step in kept)
+        return min(losses, key=lambda pair: pair[0])[1]
+    named = [each for each in kept if wanted == each.folder.name or (wanted.isdecimal() and int(wanted) == each.step)]
+    if not named:
+        there = sorted({each.step for each in kept})
+        steps = ", ".join(f"{step}" for step in there)
         raise ValueError(f"run {run.name} has no checkpoint {wanted!r}: take latest, best, or one of the steps {steps}")
-    return kept[int(wanted)]
-
-
-def _mean_val_loss(run: Run, step: int) -> float | None:
-    """Mean over the parts of the validation loss that was written down for a step."""
-    line = next((line for line in read_metrics(run.folder / METRICS) if line["step"] == step), {})
-    losses = [loss for loss in line.get("val_loss", {}).values() if loss is not None]
-    return sum(losses) / len(losses) if losses else None
+    return named[-1]
 
 
 def write_run(run: Run) -> None:

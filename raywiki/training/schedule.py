@@ -39,11 +39,20 @@ def learning_rate(schedule: str, step: int, steps: int, lr: float, warmup_steps:
     if schedule == "constant":
         return lr
     if schedule == "wsd":
-        decay = max(1, round(DECAY * steps))
+        decay = decay_steps(schedule, steps)
         left = steps - step  # counts the step itself, so that the last one still learns
         return lr if left > decay else lr * (1 - math.sqrt(1 - left / (decay + 1)))
     progress = (step + 1 - warmup_steps) / max(1, steps - warmup_steps)
     return lr * (FINAL + (1 - FINAL) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def decay_steps(schedule: str, steps: int) -> int:
+    """How many of the last steps a schedule spends on a decay before which the run can go on as if there were none.
+
+    >>> decay_steps("wsd", 100), decay_steps("cosine", 100)
+    (20, 0)
+    """
+    return max(1, round(DECAY * steps)) if schedule == "wsd" else 0
 
 
 def check_schedule(schedule: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import nn
 import raywiki
 from raywiki.training.batches import Batches
 from raywiki.training.cache import TokenCache
-from raywiki.training.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
+from raywiki.training.checkpoint import Checkpoint, checkpoint_names, find_checkpoint, find_step, save_checkpoint
 from raywiki.training.compiling import why_not_compiled
 from raywiki.training.config import find_recipe
 from raywiki.training.fitting import MOST_TOKENS_AT_ONCE, TOKENS_AT_ONCE, largest_that_fits, micro_batch, try_step
@@ -63,10 +63,8 @@ class Training:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all batches of the run so far."""
-        before = self.plan.run.segments[: self.plan.index]
-        own = (self.step - self.segment.start_step) * self.segment.total_batch_size
-        return sum(each.steps * each.total_batch_size for each in before) + own
+        """Tokens of all batches on the way to these weights."""
+        return self.plan.run.tokens_at(self.plan.index, self.step)
 
 
 def start(
@@ -94,17 +92,17 @@ def start(
         load_state(found, model, optimizer, workers.device)
     elif config.init_from is not None and config.init_sha256 is not None:
         load_init(config.init_from, config.init_sha256, plan.run.folder.parent, config.model, model)
-    about = found.about if found else {}
+    about, step = (found.about, found.step) if found else ({}, 0)
     precision = choose_precision(workers.device, precision)
-    notes += _passed_over(found) if found else ()
+    notes += _told(found.passed_over if found else workers.first(lambda: checkpoint_names(plan.run.folder / CHECKPOINTS)), step)
     if about.get("precision", precision) != precision:
-        notes += (f"the steps before step {about['step']:,} were computed in {about['precision']}, these in {precision}",)
+        notes += (f"the steps before step {step:,} were computed in {about['precision']}, these in {precision}",)
     size, told = _batch_size(plan, workers, model, precision, batch_size, about.get("batch_size"))
     tokens = [caches[name].train for name in plan.segment.part_names]
     return Training(
         plan, caches, workers, model,
         wrapped=workers.wrap(torch.compile(model) if compiled else model),  # type: ignore[arg-type]
-        optimizer=optimizer, step=about.get("step", 0), batches=Batches(plan.segment, tokens, workers, size),
+        optimizer=optimizer, step=step, batches=Batches(plan.segment, tokens, workers, size),
         precision=precision, scaler=loss_scaler(workers.device, precision, about.get("scaler")), is_compiled=compiled,
         notes=(*notes, *told),
     )  # fmt: skip
@@ -159,14 +157,21 @@ def _memory(plan: Plan, workers: Workers, precision: str) -> list[Any]:
 
 
 def find_for(plan: Plan) -> Checkpoint | None:
-    """The checkpoint that a plan goes on from, or None for a fresh start. See `start`."""
+    """The checkpoint that a plan goes on from: the segment's newest, else the one where it starts. None for a fresh start.
+
+    Raises:
+        ValueError: there is none, or it does not belong to the plan.
+    """
     run, segment = plan.run, plan.segment
-    found = find_checkpoint(run.folder / CHECKPOINTS)
-    step = found.step if found else 0
-    if not segment.start_step <= step <= segment.end_step:
+    newest = found = find_checkpoint(run.folder / CHECKPOINTS)
+    if newest is not None and newest.at[0] < plan.index:
+        begun = find_step(run.folder / CHECKPOINTS, plan.index - 1, segment.start_step)
+        found = replace(begun, passed_over=newest.passed_over) if begun else None
+    index, step = found.at if found else (0, 0)
+    if index > plan.index or not segment.start_step <= step <= segment.end_step:
         raise ValueError(
             f"run {run.name} shall train steps {segment.start_step} to {segment.end_step}, but its newest whole checkpoint "
-            f"is of step {step}: remove damaged ones from {run.folder / CHECKPOINTS}, and train again"
+            f"is of step {newest.step if newest else 0}: remove damaged ones from {run.folder / CHECKPOINTS}, and train again"
         )
     if found is None:
         return None
@@ -183,11 +188,10 @@ def find_for(plan: Plan) -> Checkpoint | None:
     return found
 
 
-def _passed_over(found: Checkpoint) -> tuple[str, ...]:
-    if not found.passed_over:
+def _told(passed_over: Sequence[str], step: int) -> tuple[str, ...]:
+    if not passed_over:
         return ()
-    names = ", ".join(found.passed_over)
-    return (f"{names} was damaged or incomplete: the steps after step {found.step:,} were done again",)
+    return (f"{', '.join(passed_over)} was damaged or incomplete: the steps after step {step:,} were done again",)
 
 
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:
@@ -201,13 +205,25 @@ def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.
         optimizer.load_state_dict(read_torch(checkpoint.folder / OPTIMIZER, device))
 
 
-def save(training: Training, keep: int) -> Path:
-    """Save a checkpoint of this step and keep the `keep` newest; its folder, on every worker."""
+def save(training: Training, keep: int, val_loss: Mapping[str, float | None]) -> Path:
+    """Save a checkpoint of this step; its folder, on every worker.
+
+    The `keep` newest stay, the best of the segment, each segment's last, and the last one before each decay: from there the
+    run can grow for as long as it lives.
+
+    Args:
+        training: what is saved.
+        keep: at least 1.
+        val_loss: by part, as far as this step was evaluated.
+    """
     plan, step = training.plan, training.step
+    losses = [loss for loss in val_loss.values() if loss is not None]
+    always = {(n, at) for n, each in enumerate(plan.run.segments) for at in (each.trunk_step, each.end_step)}
     first = max(plan.segment.start_step, step - RECORDED_STEPS)
     digest = order_digest(plan.segment, first, step)
     about = {
         "segment": plan.index,
+        "val_loss": sum(losses) / len(losses) if losses else None,
         "config": config_json(plan.run.config),
         "precision": training.precision,
         "scaler": training.scaler.state_dict(),
@@ -226,4 +242,4 @@ def save(training: Training, keep: int) -> Path:
         MODEL: lambda path: save_weights(training.model, path),
         OPTIMIZER: lambda path: torch.save(training.optimizer.state_dict(), path),
     }
-    return training.workers.first(lambda: save_checkpoint(training.folder / CHECKPOINTS, step, files, about, keep))
+    return training.workers.first(lambda: save_checkpoint(training.folder / CHECKPOINTS, step, files, about, keep, always))

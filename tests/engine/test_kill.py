@@ -17,7 +17,7 @@ from verbs_here import without_ray
 
 from raywiki.cli import main
 from raywiki.corpus import Corpus, digest_of
-from raywiki.training.checkpoint import latest_step
+from raywiki.training.checkpoint import stands_at
 
 TABLES = {"extract": "articles", "curate": "decisions", "tokenize": "tokens/encoding=small", "train": "runs"}
 
@@ -53,7 +53,7 @@ def is_unfinished(corpus: Path, verb: str, expected: dict[str, str]) -> bool:
     """Whether parts are left to commit; for train, steps of which no checkpoint knows."""
     if verb != "train":
         return len(state(corpus, verb)) < len(expected)
-    return 0 < latest_step(corpus / "runs" / "r1" / "checkpoints") < TRAIN["steps"]
+    return 0 < stands_at(corpus / "runs" / "r1" / "checkpoints")[1] < TRAIN["steps"]
 
 
 @pytest.mark.parametrize("verb", ["extract", "curate", "tokenize", "train"])

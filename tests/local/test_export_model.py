@@ -134,11 +134,11 @@ def test_there_and_back_again_the_loss_is_the_same(little, exported, tmp_path, m
 
 def test_again_only_what_is_missing_and_another_checkpoint_in_the_same_place(little, exported, tmp_path):
     corpus, to = little / "corpus", tmp_path / "to"
-    rw.export(corpus, to, format="hf", run="r1", checkpoint=3)
+    rw.export(corpus, to, format="hf", run="r1", checkpoint=5)
     first = content(to)
-    assert rw.export(corpus, to, format="hf", run="r1", checkpoint="3").written == ()
+    assert rw.export(corpus, to, format="hf", run="r1", checkpoint="5").written == ()
     (to / "model.safetensors").unlink()
-    assert rw.export(corpus, to, format="hf", run="r1", checkpoint=3).written == ("model.safetensors",)
+    assert rw.export(corpus, to, format="hf", run="r1", checkpoint=5).written == ("model.safetensors",)
     assert content(to) == first
     assert set(rw.export(corpus, to, format="hf", run="r1").written) == {"model.safetensors", "README.md"}
     assert content(to) == content(exported)
@@ -194,7 +194,7 @@ def failing_at(number: int):
         ({"format": "hf", "run": None, "checkpoint": 3}, "checkpoint says which weights of a run: name the run too"),
         ({"format": "hf", "run": "r9"}, "there is no run r9 in"),
         ({"format": "hf", "run": "../r1"}, "is no name of a run"),
-        ({"format": "hf", "checkpoint": 5}, "run r1 has no checkpoint '5': take latest, best, or one of the steps 3, 6"),
+        ({"format": "hf", "checkpoint": 4}, "run r1 has no checkpoint '4': take latest, best, or one of the steps 5, 6"),
         ({"format": "hf", "checkpoint": "newest"}, "run r1 has no checkpoint 'newest'"),
     ],
 )
@@ -225,7 +225,7 @@ def test_the_command(little, tmp_path, capsys):
 
     arguments = ["export", str(little / "corpus"), "--run", "r1", "--format", "hf", "--to", str(tmp_path / "to")]
     with pytest.raises(SystemExit) as left:
-        main([*arguments, "--checkpoint", "3", "--json"])
+        main([*arguments, "--checkpoint", "5", "--json"])
     assert left.value.code == 0
     printed = json.loads(capsys.readouterr().out)
     assert (printed["format"], printed["files"]) == ("hf model", 6)

@@ -8,7 +8,7 @@ import pytest
 from training_corner import exit_status, kill_self
 
 from raywiki.training import checkpoint as checkpoint_module
-from raywiki.training.checkpoint import find_checkpoint, latest_step, save_checkpoint
+from raywiki.training.checkpoint import find_checkpoint, save_checkpoint, stands_at
 
 
 def save(folder: Path, step: int, keep: int = 2, content: str = "") -> Path:
@@ -22,7 +22,7 @@ def names(folder: Path) -> list[str]:
 
 def test_saved_and_found(tmp_path):
     assert find_checkpoint(tmp_path / "checkpoints") is None
-    assert latest_step(tmp_path / "checkpoints") == 0
+    assert stands_at(tmp_path / "checkpoints") == (0, 0)
     folder = save(tmp_path / "checkpoints", 500)
     assert folder == tmp_path / "checkpoints" / "step_00000500"
     found = find_checkpoint(tmp_path / "checkpoints")
@@ -61,7 +61,7 @@ def test_a_damaged_one_is_passed_over(tmp_path, damage):
         file.write_bytes(data[:-5] if damage in ("cut", "torn json") else b"X" + data[1:])
     found = find_checkpoint(tmp_path)
     assert (found.step, found.passed_over) == (3, ("step_00000004",))
-    assert latest_step(tmp_path, verify=True) == 3
+    assert stands_at(tmp_path, verify=True) == (0, 3)
 
 
 def test_a_newer_format_is_no_damage(tmp_path):

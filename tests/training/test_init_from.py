@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pickle
+import shutil
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,7 @@ def test_killed_before_its_first_checkpoint_it_begins_with_the_same_weights_agai
 def test_weights_that_are_gone_or_others_are_noticed(learned, gpt2):
     planned = learned.open("r2", init_from="run:r1")
     learned.train(plan={"until_step": 9}, checkpoint_every=1)
+    shutil.rmtree(learned.run_folder() / "checkpoints/step_00000006")  # a segment's last stays for ever, but for this
     with pytest.raises(ValueError, match="init_from=run:r1 has no whole checkpoint with the weights"):
         load_again(planned)
     planned = learned.open("r3", init_from=str(gpt2))

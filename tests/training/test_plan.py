@@ -26,16 +26,20 @@ def run(tmp_path):
 
 
 def plan(run, parts, **asked):
-    """Plan as a command does, and write it down as its training would."""
-    planned = plan_segment(read_run(run.folder) or run, parts, **{"total_batch_size": 160, **asked})
+    """Plan as a command does, and write it down as its training would. Without another word a new run has "cosine"."""
+    run = read_run(run.folder) or run
+    first = {} if run.segments else {"schedule": "cosine"}
+    planned = plan_segment(run, parts, **{"total_batch_size": 160, **first, **asked})
     if planned is not None:
         write_run(planned.run)
     return planned
 
 
-def done(run, step):
-    """A checkpoint of that step: what tells planning how far the run is."""
-    save_checkpoint(run.folder / "checkpoints", step, {}, {})
+def done(run, step, segment=None):
+    """A checkpoint of that step, of the first segment that has it: what tells planning how far the run is."""
+    segments = read_run(run.folder).segments
+    index = next(n for n, each in enumerate(segments) if step <= each.end_step) if segment is None else segment
+    save_checkpoint(run.folder / "checkpoints", step, {}, {"segment": index}, keep=9)
 
 
 def test_a_new_run_takes_the_sizes_shape_and_writes_nothing_yet(run):
@@ -178,7 +182,7 @@ def test_it_is_cut_when_one_asks_for_that(run):
 def test_a_segment_that_never_began_is_cut_to_nothing(run):
     plan(run, [A], steps=50)
     grown = plan(run, [A, B], unfinished="cut")
-    assert (grown.index, grown.segment.schedule, len(read_run(run.folder).segments)) == (0, "cosine", 1)
+    assert (grown.index, grown.segment.schedule, len(read_run(run.folder).segments)) == (0, "wsd", 1)
 
 
 def test_other_settings_end_a_segment_and_do_the_rest(run):
@@ -308,7 +312,7 @@ def test_a_lost_checkpoint_sends_the_run_back_into_an_earlier_segment(run):
     done(run, 50)
     plan(run, [A, B], steps=40)
     done(run, 60)
-    for name in ("step_00000060", "step_00000050"):
+    for name in ("step_00000060.segment_1", "step_00000050"):
         (run.folder / "checkpoints" / name / "checkpoint.json").unlink()
     done(run, 30)
     assert plan(run, [A, B]).index == 0

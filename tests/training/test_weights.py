@@ -53,7 +53,7 @@ def test_a_run_of_checkpoint_format_1_goes_on_bit_for_bit(corner, text):
     corner.train("whole", plan={"steps": 8}, checkpoint_every=4)
     corner.train(plan={"until_step": 4}, checkpoint_every=4)
     shutil.rmtree(corner.run_folder() / "checkpoints")
-    corner.train(plan={"steps": 8}, checkpoint_every=4, should_stop=lambda: True)
+    corner.train(plan={"steps": 8, "schedule": "cosine"}, checkpoint_every=4, should_stop=lambda: True)
     checkpoints = corner.run_folder() / "checkpoints"
     to_format_1(checkpoints)
     assert load_model(corner.run_folder(), "cpu")[2] == 1

@@ -17,7 +17,7 @@ from raywiki.schema import tokens_schema
 from raywiki.training.cache import open_cache, shards_digest
 from raywiki.training.loop import train_segment
 from raywiki.training.order import PartTokens
-from raywiki.training.plan import SegmentResult, chosen_parts, plan_segment
+from raywiki.training.plan import Plan, SegmentResult, chosen_parts, left_to_ask, plan_segment
 from raywiki.training.runs import Run, open_run
 
 END = 256  # end-of-text; the other ids are bytes
@@ -62,16 +62,21 @@ class Corner:
     ) -> list[SegmentResult]:  # fmt: skip
         names, results = list(parts or self.parts), []
         opened = self.open(run, **(shape or {}))
-        asked = {"total_batch_size": 64, "lr": 5e-3, **(plan or {})}
+        first = {} if opened.segments else {"schedule": "cosine"}  # the end of a segment is where the next one starts
+        asked = {"total_batch_size": 64, "lr": 5e-3, **first, **(plan or {})}
         chosen = chosen_parts(opened, [part for part, _ in self.parts.values()], names)
         while (planned := plan_segment(opened, chosen, **asked)) is not None:
             opened = planned.run
-            evaluated = [name for name in self.parts if name in names or name in planned.segment.known]
-            caches = {name: open_cache(self.folder / "cache", name, self.parts[name][1]) for name in evaluated}
-            results.append(train_segment(planned, caches, **{"device": "cpu", "eval_every": 5, **options}))
+            asked = left_to_ask(planned, chosen, asked)
+            results.append(self.train_plan(planned, names, **options))
             if results[-1].status == "stopped":
                 break
         return results
+
+    def train_plan(self, plan: Plan, names: Sequence[str] = (), **options: object) -> SegmentResult:
+        evaluated = [name for name in self.parts if name in names or name in plan.segment.known]
+        caches = {name: open_cache(self.folder / "cache", name, self.parts[name][1]) for name in evaluated}
+        return train_segment(plan, caches, **{"device": "cpu", "eval_every": 5, **options})
 
     def run_folder(self, run: str = "r1") -> Path:
         return self.folder / "runs" / run
