@@ -10,7 +10,7 @@ What sets it apart, each a switch of `config.Pieces`; what was measured is in be
     untied       a head of its own, which begins at 0, in place of the embedding
     embed_skip   before each block, the first embedding is mixed back in with learned weights
     value_embed  every other layer adds to its values a learned table of the token ids (Zhou et al., arXiv 2410.17897)
-    softcap      logits bounded by a tanh (Gemma 2, arXiv 2408.00118)
+    softcap      logits bounded by a tanh (`loss.soft_cap`)
     muon         the matrices of the blocks learn with Muon (`optim.py`), the rest with AdamW
 
 There are no biases. Numbers without a source of their own are those of nanochat, github.com/karpathy/nanochat, of 2026.
@@ -24,8 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from raywiki.training.classic import IGNORED, KVCache, attend
+from raywiki.training.classic import KVCache, attend
 from raywiki.training.config import GPTConfig, Pieces
+from raywiki.training.loss import linear_cross_entropy, soft_cap
 from raywiki.training.optim import muon_and_adamw as build_optimizer
 from raywiki.training.order import hash64
 
@@ -46,22 +47,18 @@ def build_model(config: GPTConfig, seed: int = 0) -> GPT:
         return GPT(config)
 
 
-def rope_angles(start: int, time: int, head_dim: int, device: torch.device | None = None) -> Tensor:
-    """Angles (time, head_dim / 2) of the positions start, start + 1, …: position · base^(-2i / head_dim)."""
+def rope_turns(start: int, time: int, head_dim: int, device: torch.device | None = None) -> Tensor:
+    """Cosines and sines (2, time, head_dim / 2) of the angles position · base^(-2i / head_dim) from position `start` on."""
     exponents = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim
-    return torch.outer(torch.arange(start, start + time, device=device, dtype=torch.float32), ROPE_BASE**-exponents)
+    angles = torch.outer(torch.arange(start, start + time, device=device, dtype=torch.float32), ROPE_BASE**-exponents)
+    return torch.stack([angles.cos(), angles.sin()])
 
 
-def rotate(x: Tensor, angles: Tensor) -> Tensor:
-    """Each pair (i, i + head_dim / 2) of x (…, time, head_dim) turned by its angle; x's own type."""
-    cos, sin = angles.cos(), angles.sin()
+def rotate(x: Tensor, turns: Tensor) -> Tensor:
+    """Each pair (i, i + head_dim / 2) of x (…, time, head_dim) turned by its angle, see `rope_turns`; x's own type."""
+    cos, sin = turns
     first, second = x.float().chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1).type_as(x)
-
-
-def softcap(logits: Tensor) -> Tensor:
-    """Logits within ±`SOFTCAP`; small ones hardly change."""
-    return SOFTCAP * torch.tanh(logits / SOFTCAP)
 
 
 def pieces_of(config: GPTConfig) -> Pieces:
@@ -92,13 +89,13 @@ class Attention(nn.Module):
         self.value_scale = nn.Parameter(torch.ones(config.n_head)) if has_values else None
 
     def forward(
-        self, x: Tensor, values: Tensor | None, angles: Tensor | None, past: tuple[Tensor, Tensor] | None
+        self, x: Tensor, values: Tensor | None, turns: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         query, key, value = (self.heads(project(x)) for project in (self.query, self.key, self.value))
         if self.value_scale is not None and values is not None:
             value = value + self.value_scale[:, None, None] * self.heads(values)
-        if angles is not None:
-            query, key = rotate(query, angles), rotate(key, angles)
+        if turns is not None:
+            query, key = rotate(query, turns), rotate(key, turns)
         if self.qk_norm:
             query, key = (QK_SCALE * F.rms_norm(each, each.shape[-1:], eps=EPS) for each in (query, key))
         dropout = self.config.dropout if self.training else 0.0
@@ -125,9 +122,9 @@ class Block(nn.Module):
         self.drop, self.relu2 = nn.Dropout(config.dropout), pieces_of(config).relu2
 
     def forward(
-        self, x: Tensor, values: Tensor | None, angles: Tensor | None, past: tuple[Tensor, Tensor] | None
+        self, x: Tensor, values: Tensor | None, turns: Tensor | None, past: tuple[Tensor, Tensor] | None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        y, present = self.attention(self.norm_1(x), values, angles, past)
+        y, present = self.attention(self.norm_1(x), values, turns, past)
         x = x + self.drop(y)
         y = self.up(self.norm_2(x))
         y = F.relu(y).square() if self.relu2 else F.gelu(y, approximate="tanh")
@@ -158,10 +155,10 @@ class GPT(nn.Module):
 
     def forward(self, ids: Tensor, targets: Tensor | None = None) -> Tensor:
         """Logits; or, with targets (batch, time), the sum of the losses in nats of those that are not `IGNORED`."""
-        logits = self._logits(self._hidden(ids, None)[0])
+        hidden, _ = self._hidden(ids, None)
         if targets is None:
-            return logits
-        return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=IGNORED, reduction="sum")
+            return self._logits(hidden)
+        return linear_cross_entropy(hidden, self._head, targets, SOFTCAP if self.pieces.softcap else None)
 
     def step(self, ids: Tensor, past: KVCache | None) -> tuple[Tensor, KVCache]:
         """Logits (batch, vocab_size) of the next id, and the cache to pass with the one id that follows."""
@@ -171,9 +168,9 @@ class GPT(nn.Module):
     def _hidden(self, ids: Tensor, past: KVCache | None) -> tuple[Tensor, KVCache]:
         config, time = self.config, ids.size(1)
         start = past[0][0].size(2) if past else 0
-        x, angles = self.tokens(ids), None
+        x, turns = self.tokens(ids), None
         if self.positions is None:
-            angles = rope_angles(start, time, config.n_embd // config.n_head, ids.device)
+            turns = rope_turns(start, time, config.n_embd // config.n_head, ids.device)
         else:
             x = x + self.positions(torch.arange(start, start + time, device=ids.device))
         x = first = self.drop(self.norm_0(x))
@@ -182,13 +179,17 @@ class GPT(nn.Module):
             if self.mix is not None:
                 x = self.mix[layer, 0] * x + self.mix[layer, 1] * first
             values = self.values[str(layer)](ids) if str(layer) in self.values else None
-            x, kept = block(x, values, angles, past[layer] if past else None)
+            x, kept = block(x, values, turns, past[layer] if past else None)
             present.append(kept)
         return self.norm(x), present
 
     def _logits(self, hidden: Tensor) -> Tensor:
-        logits = F.linear(hidden, self.tokens.weight if self.head is None else self.head.weight)
-        return softcap(logits.float()) if self.pieces.softcap else logits
+        logits = F.linear(hidden, self._head)
+        return soft_cap(logits, SOFTCAP) if self.pieces.softcap else logits
+
+    @property
+    def _head(self) -> Tensor:
+        return self.tokens.weight if self.head is None else self.head.weight
 
     def n_params(self) -> int:
         """Number of weights, those of the padding included."""

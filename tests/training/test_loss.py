@@ -19,24 +19,26 @@ def made(dtype: torch.dtype = torch.float32) -> tuple[torch.Tensor, torch.Tensor
     return hidden, weight, targets
 
 
-def plain(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+def plain(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor, cap: float | None = None) -> torch.Tensor:
     logits = F.linear(hidden, weight).float().flatten(0, 1)
+    logits = logits if cap is None else cap * torch.tanh(logits / cap)
     return F.cross_entropy(logits, targets.flatten(), ignore_index=IGNORED, reduction="sum")
 
 
 def gradients(function, inputs, share: float = 0.25) -> list[torch.Tensor]:
-    hidden, weight, targets = inputs
-    value = function(hidden, weight, targets)
+    hidden, weight, *_ = inputs
+    value = function(*inputs)
     (value * share).backward()
     found = [value.detach(), hidden.grad, weight.grad]
     hidden.grad = weight.grad = None
     return found
 
 
+@pytest.mark.parametrize("cap", [None, 3.0])
 @pytest.mark.parametrize("rows", [1, 4, 21, 100])
-def test_loss_and_gradients_are_those_of_all_logits_at_once(rows, monkeypatch):
+def test_loss_and_gradients_are_those_of_all_logits_at_once(rows, cap, monkeypatch):
     monkeypatch.setitem(loss.LOGITS_AT_ONCE, "cpu", 50 * rows)
-    inputs = made()
+    inputs = (*made(), cap)
     for ours, theirs in zip(gradients(linear_cross_entropy, inputs), gradients(plain, inputs), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-5)
     with torch.no_grad():
@@ -49,9 +51,10 @@ def test_nothing_counts():
         assert not tensor.any()
 
 
-def test_under_autocast_products_are_in_its_type_and_gradients_in_the_weights(monkeypatch):
+@pytest.mark.parametrize("cap", [None, 3.0])
+def test_under_autocast_products_are_in_its_type_and_gradients_in_the_weights(cap, monkeypatch):
     monkeypatch.setitem(loss.LOGITS_AT_ONCE, "cpu", 50 * 4)
-    inputs = made()
+    inputs = (*made(), cap)
     exact = gradients(plain, inputs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rounded = gradients(linear_cross_entropy, inputs)

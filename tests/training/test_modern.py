@@ -12,7 +12,8 @@ from raywiki.training import modern
 from raywiki.training.checkpoint import model_digest
 from raywiki.training.classic import IGNORED
 from raywiki.training.config import GPTConfig, Pieces, default_lr, find_pieces, find_recipe, recipe_name
-from raywiki.training.modern import GPT, build_model, build_optimizer, rope_angles, rotate
+from raywiki.training.loss import soft_cap
+from raywiki.training.modern import GPT, build_model, build_optimizer, rope_turns, rotate
 from raywiki.training.optim import WEIGHT_DECAY, Together
 
 TINY = GPTConfig(vocab_size=61, seq_len=12, n_layer=3, n_head=2, n_embd=16, recipe="modern")
@@ -93,7 +94,7 @@ def test_loss_is_the_sum_over_targets_that_count():
 
 def test_rope_turns_each_pair_by_position_over_base():
     x = random(12, 8)
-    turned = rotate(x, rope_angles(0, 12, 8))
+    turned = rotate(x, rope_turns(0, 12, 8))
     for position in range(12):
         for i in range(4):
             angle = position * 10_000 ** (-2 * i / 8)
@@ -106,7 +107,7 @@ def test_rope_knows_distances_only():
     query, key = random(1, 8), random(1, 8, seed=1)
 
     def product(i: int, j: int) -> float:
-        return float((rotate(query, rope_angles(i, 1, 8)) * rotate(key, rope_angles(j, 1, 8))).sum())
+        return float((rotate(query, rope_turns(i, 1, 8)) * rotate(key, rope_turns(j, 1, 8))).sum())
 
     assert product(3, 1) == pytest.approx(product(250, 248), rel=1e-3)
     assert product(3, 1) != pytest.approx(product(3, 2), rel=1e-2)
@@ -114,12 +115,12 @@ def test_rope_knows_distances_only():
 
 
 def test_rope_keeps_the_type():
-    assert rotate(random(4, 8).bfloat16(), rope_angles(0, 4, 8)).dtype == torch.bfloat16
+    assert rotate(random(4, 8).bfloat16(), rope_turns(0, 4, 8)).dtype == torch.bfloat16
 
 
 def test_softcap_bounds_and_leaves_small_logits():
     logits = torch.tensor([-1e4, -20.0, -0.1, 0.0, 0.1, 1e4])
-    capped = modern.softcap(logits)
+    capped = soft_cap(logits, modern.SOFTCAP)
     assert capped.abs().max() <= 20
     torch.testing.assert_close(capped, 20 * (1 - 2 / (torch.exp(2 * logits.double() / 20) + 1)).float())
     assert capped[4].item() == pytest.approx(0.1, rel=1e-4)
@@ -133,15 +134,15 @@ def test_attention_is_the_plain_formula(monkeypatch):
     """Queries and keys turned, of length 1.2 · sqrt(head_dim); values with the scaled table; one position after the other."""
     attention = lively().blocks[2].attention
     x, table = random(1, 5, 16), random(1, 5, 16, seed=1)
-    y, _ = attention(x, table, rope_angles(0, 5, 8), None)
+    y, _ = attention(x, table, rope_turns(0, 5, 8), None)
     query, key, value = (each(x)[0].view(5, 2, 8) for each in (attention.query, attention.key, attention.value))
     value = value + attention.value_scale[None, :, None] * table[0].view(5, 2, 8)
     rows = []
     for t in range(5):
         heads = []
         for head in range(2):
-            q = rotate(query[t : t + 1, head], rope_angles(t, 1, 8))
-            k = torch.cat([rotate(key[s : s + 1, head], rope_angles(s, 1, 8)) for s in range(t + 1)])
+            q = rotate(query[t : t + 1, head], rope_turns(t, 1, 8))
+            k = torch.cat([rotate(key[s : s + 1, head], rope_turns(s, 1, 8)) for s in range(t + 1)])
             q, k = (1.2 * math.sqrt(8) * each / each.norm(dim=-1, keepdim=True) for each in (q, k))
             heads.append(torch.softmax((q @ k.T) / math.sqrt(8), dim=-1) @ value[: t + 1, head])
         rows.append(torch.cat(heads, dim=-1))
@@ -161,14 +162,14 @@ def test_relu2_is_in_the_feed_forward():
     with torch.no_grad():
         block.attention.proj.weight.zero_()
     x = random(1, 4, 16)
-    y, _ = block(x, None, rope_angles(0, 4, 8), None)
+    y, _ = block(x, None, rope_turns(0, 4, 8), None)
     hidden = block.up(block.norm_2(x))
     expected = x + block.down(torch.where(hidden > 0, hidden * hidden, 0))
     torch.testing.assert_close(y, expected)
 
 
 def test_a_block_begins_as_the_identity():
-    x, angles = random(2, 12, 16), rope_angles(0, 12, 8)
+    x, angles = random(2, 12, 16), rope_turns(0, 12, 8)
     for block in build_model(TINY).blocks:
         values = random(2, 12, 16) if block.attention.value_scale is not None else None
         assert torch.equal(block(x, values, angles, None)[0], x)
