@@ -5,8 +5,8 @@
 CORPUS is a corpus with GPT-2 tokens, NANOGPT a checkout of github.com/karpathy/nanoGPT, whose train.py and model.py run as they
 are. Both read the same tokens (raywiki's `nanogpt` export): 4 layers, 256 wide, 8 heads, 8 sequences of 256 tokens, float32,
 dropout 0, biases, the same learning rates. They take turns, each in a process of its own; time per step is the median without
-the first ten. nanoGPT takes its default vocabulary of 50,304, to which raywiki pads GPT-2's. `--loss` instead compares ways to
-the loss of the head alone: torch's and ours.
+the first ten. nanoGPT takes its default vocabulary of 50,304, to which raywiki pads GPT-2's. The validation loss of both is that
+of the same 200 windows. `--loss` instead compares ways to the loss of the head alone: torch's and ours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from statistics import median
 from typing import Any
 
 SHAPE = {"n_layer": 4, "n_head": 8, "n_embd": 256}
-SEQ_LEN, BATCH, LR, WARMUP, FIRST = 256, 8, 1e-3, 30, 10
+SEQ_LEN, BATCH, LR, WARMUP, FIRST, VAL_WINDOWS = 256, 8, 1e-3, 30, 10, 200
 ROOT = str(Path(__file__).parents[1])
 
 
@@ -64,7 +64,7 @@ def report(rows: dict[str, list[dict[str, Any]]]) -> None:
     for name, each in rows.items():
         runs = ", ".join(f"{row['seconds']:.3f}" for row in each)
         cpu, seconds = (median(row[key] for row in each) for key in ("cpu", "seconds"))
-        print(f"{name:18} {seconds:8.3f} ({runs}) {cpu:8.3f} {each[0]['peak_gb']:8.2f} {each[0]['val']}")
+        print(f"{name:18} {seconds:8.3f} ({runs}) {cpu:8.3f} {each[0]['peak_gb']:8.2f} {each[0]['val']:.4f}")
     for kind in ("eager", "compiled"):
         ours, theirs = rows.get(f"raywiki {kind}"), rows.get(f"nanoGPT {kind}")
         if ours and theirs:
@@ -108,10 +108,10 @@ def raywiki_here(out: Path, steps: int, compiled: bool) -> dict[str, Any]:
     train, val = (np.memmap(out.parent / "data" / "wiki" / f"{split}.bin", np.uint16, "r") for split in ("train", "val"))
     run = open_run(out, encoding="gpt2", vocabulary="v", vocab_size=50257, seq_len=SEQ_LEN, **SHAPE)
     asked = {"steps": steps, "total_batch_size": BATCH * SEQ_LEN, "lr": LR, "warmup_steps": min(WARMUP, steps // 2)}
-    plan = plan_segment(run, [PartTokens("wiki", "d", len(train), len(val))], **asked)
+    plan = plan_segment(run, [PartTokens("wiki", "d", len(train), len(val))], schedule="cosine", **asked)
     assert plan is not None
     caches = {"wiki": TokenCache(train, val, 50256)}
-    often = {"eval_every": steps, "max_val_windows": 200}
+    often = {"eval_every": steps, "max_val_windows": VAL_WINDOWS}
     result = train_segment(plan, caches, device="cpu", batch_size=BATCH, compile=compiled, **often)
     rates = [line["tok_per_sec"] for line in read_metrics(out / "metrics.jsonl") if line.get("tok_per_sec")]
     seconds = median(BATCH * SEQ_LEN / rate for rate in rates[FIRST:])
@@ -123,7 +123,7 @@ def nanogpt(args: argparse.Namespace, here: Path, kind: str, out: Path) -> dict[
         **SHAPE, "dataset": "wiki", "out_dir": str(out), "block_size": SEQ_LEN, "batch_size": BATCH, "bias": True,
         "gradient_accumulation_steps": 1, "device": "cpu", "dtype": "float32", "compile": kind == "compiled",
         "max_iters": args.steps, "lr_decay_iters": args.steps, "warmup_iters": min(WARMUP, args.steps // 2),
-        "learning_rate": LR, "min_lr": LR / 10, "eval_interval": args.steps, "eval_iters": 25, "always_save_checkpoint": False,
+        "learning_rate": LR, "min_lr": LR / 10, "eval_interval": args.steps, "eval_iters": 1, "always_save_checkpoint": True,
     }  # fmt: skip
     folder = here / "nanoGPT"
     if not folder.exists():
@@ -134,8 +134,35 @@ def nanogpt(args: argparse.Namespace, here: Path, kind: str, out: Path) -> dict[
     command = [sys.executable, "-u", "train.py", *(f"--{name}={value}" for name, value in options.items())]
     printed, cpu, peak = timed(command, cwd=folder)
     times = [float(found) / 1000 for found in re.findall(r"^iter \d+: .*time ([\d.]+)ms", printed, re.MULTILINE)]
-    val = re.findall(r"^step \d+: .*val loss ([\d.]+)", printed, re.MULTILINE)[-1]
-    return {"seconds": median(times[FIRST:-1]), "val": float(val), "cpu": cpu / args.steps, "peak_gb": peak}
+    return {"seconds": median(times[FIRST:-1]), "val": nanogpt_loss(folder, out), "cpu": cpu / args.steps, "peak_gb": peak}
+
+
+def nanogpt_loss(folder: Path, out: Path) -> float:
+    """The loss of the model that nanoGPT has saved, by its own model.py, on the windows that raywiki's was evaluated on."""
+    import numpy as np
+    import torch
+
+    from raywiki.training.evals import mean_loss
+    from raywiki.training.evaluate import evaluate
+    from raywiki.training.workers import join
+
+    sys.path.insert(0, str(folder))
+    from model import GPT, GPTConfig  # type: ignore[import-not-found]
+
+    saved = torch.load(out / "ckpt.pt", weights_only=True)
+    theirs = GPT(GPTConfig(**saved["model_args"]))
+    theirs.load_state_dict({name.removeprefix("_orig_mod."): tensor for name, tensor in saved["model"].items()})
+
+    class Logits(torch.nn.Module):
+        config = argparse.Namespace(seq_len=SEQ_LEN, padded_vocab_size=saved["model_args"]["vocab_size"])
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return theirs(ids, ids)[0]  # without targets it gives those of the last position only
+
+    val = np.memmap(folder / "data" / "wiki" / "val.bin", np.uint16, "r")
+    loss = mean_loss(evaluate(Logits(), {"wiki": val}, SEQ_LEN, join("cpu"), batch_size=BATCH, limit=VAL_WINDOWS))
+    assert loss is not None
+    return loss
 
 
 def compare_losses(rounds: int) -> None:
