@@ -1,12 +1,14 @@
 """How long does a step take beside nanoGPT's, with and without torch.compile, and do both learn the same?
 
-    python benchmarks/train_speed.py CORPUS NANOGPT [--steps 300] [--rounds 3] [--no-compiled] [--loss]
+    python benchmarks/train_speed.py CORPUS NANOGPT [--steps 300] [--rounds 3] [--no-compiled] [--loss | --in-turn]
 
-CORPUS is a corpus with GPT-2 tokens, NANOGPT a checkout of github.com/karpathy/nanoGPT, whose train.py and model.py run as they
-are. Both read the same tokens (raywiki's `nanogpt` export): 4 layers, 256 wide, 8 heads, 8 sequences of 256 tokens, float32,
-dropout 0, biases, the same learning rates. They take turns, each in a process of its own; time per step is the median without
-the first ten. nanoGPT takes its default vocabulary of 50,304, to which raywiki pads GPT-2's. The validation loss of both is that
-of the same 200 windows. `--loss` instead compares ways to the loss of the head alone: torch's and ours.
+CORPUS is a corpus with GPT-2 tokens, or the folder of an export of it (`--format nanogpt`); NANOGPT is a checkout of
+github.com/karpathy/nanoGPT, whose train.py and model.py run as they are. Both read the same tokens: 4 layers, 256 wide,
+8 heads, 8 sequences of 256 tokens, float32, dropout 0, biases, the same learning rates. They take turns, each in a process of
+its own; time per step is the median without the first ten. nanoGPT's default vocabulary of 50,304 is GPT-2's, padded. The
+validation loss of both is that of the same 200 windows.
+`--loss` instead compares ways to the loss of the head alone: torch's and ours. `--in-turn` is for a machine that others use,
+too: one process and one thread, a step of each model by turns, and the CPU time of both.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-compiled", action="store_true")
     parser.add_argument("--loss", action="store_true")
+    parser.add_argument("--in-turn", action="store_true")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.child:
@@ -45,6 +48,10 @@ def main() -> None:
         return
     if args.loss:
         compare_losses(args.rounds)
+        return
+    if args.in_turn:
+        for compiled in (False,) if args.no_compiled else (False, True):
+            step_in_turn(args.nanogpt, args.rounds, compiled)
         return
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
@@ -73,6 +80,11 @@ def report(rows: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def export(corpus: str, folder: Path) -> None:
+    if (Path(corpus) / "train.bin").exists():
+        folder.mkdir(parents=True)
+        for split in ("train", "val"):
+            (folder / f"{split}.bin").symlink_to((Path(corpus) / f"{split}.bin").resolve())
+        return
     import raywiki as rw
 
     rw.export(corpus, folder, format="nanogpt")
@@ -147,7 +159,7 @@ def nanogpt_loss(folder: Path, out: Path) -> float:
     from raywiki.training.workers import join
 
     sys.path.insert(0, str(folder))
-    from model import GPT, GPTConfig  # type: ignore[import-not-found]
+    from model import GPT, GPTConfig
 
     saved = torch.load(out / "ckpt.pt", weights_only=True)
     theirs = GPT(GPTConfig(**saved["model_args"]))
@@ -163,6 +175,40 @@ def nanogpt_loss(folder: Path, out: Path) -> float:
     loss = mean_loss(evaluate(Logits(), {"wiki": val}, SEQ_LEN, join("cpu"), batch_size=BATCH, limit=VAL_WINDOWS))
     assert loss is not None
     return loss
+
+
+def step_in_turn(nanogpt: Path, rounds: int, compiled: bool) -> None:
+    """CPU and wall seconds of a step of each model, without the first, which compiles or makes the optimiser's moments."""
+    import torch
+
+    from raywiki.training.classic import build_model, build_optimizer
+    from raywiki.training.config import GPTConfig
+    from raywiki.training.optim import GRAD_CLIP
+
+    sys.path.insert(0, str(nanogpt))
+    import model as peer  # nanoGPT's model.py
+
+    torch.set_num_threads(1)
+    theirs = peer.GPT(peer.GPTConfig(block_size=SEQ_LEN, vocab_size=50304, dropout=0.0, bias=True, **SHAPE))
+    ours = build_model(GPTConfig(50257, SEQ_LEN, **SHAPE))
+    models = {"raywiki": ours, "nanoGPT": theirs}
+    optimizers = {"raywiki": build_optimizer(ours), "nanoGPT": theirs.configure_optimizers(0.1, LR, (0.9, 0.95), "cpu")}
+    forward = {name: torch.compile(model) if compiled else model for name, model in models.items()}
+    ids = torch.randint(50257, (BATCH, SEQ_LEN + 1))
+    inputs, targets = ids[:, :-1].contiguous(), ids[:, 1:].contiguous()
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
+    for _ in range(rounds + 1):
+        for name, model in models.items():
+            cpu, clock = time.process_time(), time.perf_counter()
+            loss = forward[name](inputs, targets) / inputs.numel() if name == "raywiki" else forward[name](inputs, targets)[1]
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), GRAD_CLIP)
+            optimizers[name].step()
+            optimizers[name].zero_grad(set_to_none=True)
+            times[name].append((time.process_time() - cpu, time.perf_counter() - clock))
+    cpu, wall = ({name: median(row[key] for row in each[1:]) for name, each in times.items()} for key in (0, 1))
+    ratios = f"{cpu['raywiki'] / cpu['nanoGPT']:.3f} of its CPU time, {wall['raywiki'] / wall['nanoGPT']:.3f} of its wall time"
+    print(f"{'compiled' if compiled else 'eager'}: {cpu} CPU-s a step, {wall} s; raywiki takes {ratios}")
 
 
 def compare_losses(rounds: int) -> None:
