@@ -222,10 +222,11 @@ def scan_metrics(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFr
 def scan_evals(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.LazyFrame:
     """One row for each validation window of each part, as a segment of a run begins and as it ends.
 
-    Columns: `segment` (during which it was evaluated), `step`, `part`, `window` (its first token), `n_targets`, `n_bytes` (of
-    the text behind the targets; null where that is not known), and `loss` (nats, the sum over the targets). Windows never
-    change, so the rows of two steps pair by `part` and `window`. A segment that begins where the one before ended has that
-    one's rows, and rows of its own for parts that are new.
+    Columns: `segment` (for which it was evaluated), `moment` ("begin" or "end" of it), `step` (that the weights have learned
+    from), `part`, `window` (its first token), `n_targets`, `n_bytes` (of the text behind the targets; null where that is not
+    known), and `loss` (nats, the sum over the targets). Windows never change, so rows pair by `part` and `window`. What a
+    segment begins with, and is to be compared with, are the last weights of the one before, decayed where that had a decay:
+    its rows at "end" are not repeated, and parts that are new have theirs at the "begin" of the later one.
 
     Raises:
         FileNotFoundError: there is no corpus at that place.

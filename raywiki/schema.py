@@ -85,7 +85,8 @@ PAIRS = pa.schema(  # texts of a part and the texts they nearly repeat, of the s
 EVALS = pa.schema(  # the validation windows of a run as its segments begin and end
     [
         pa.field("segment", pa.int32(), nullable=False),  # during which it was evaluated
-        pa.field("step", pa.int64(), nullable=False),  # steps done
+        pa.field("moment", pa.string(), nullable=False),  # "begin" or "end" of that segment
+        pa.field("step", pa.int64(), nullable=False),  # steps that the weights have learned from
         pa.field("part", pa.string(), nullable=False),
         pa.field("window", pa.int64(), nullable=False),  # its first token, counted in the part's validation tokens
         pa.field("n_targets", pa.int32(), nullable=False),  # tokens that are predicted: those after the first

@@ -68,7 +68,7 @@ def _why_from_there(plan: Plan) -> list[str]:
     start, before = plan.segment.start_step, plan.run.segments[plan.index - 1] if plan.index else None
     if before is None or plan.first_step > start:
         return []
-    if start < before.end_step:
+    if plan.leaves_aside:
         return [
             f"goes on from step {start:,}, the last one before the learning rate's decay ({plan.segment.schedule}): steps "
             f"{start:,} to {before.end_step:,} of segment {plan.index} stay a branch, with a checkpoint of its last step, and "

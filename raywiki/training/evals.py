@@ -1,8 +1,9 @@
 """evals.parquet: the loss of every validation window as each segment of a run begins and ends (`schema.EVALS`).
 
 Written whole and in one step by the first worker, before the checkpoint that it belongs to. Windows never change, so that the
-rows of two steps can be paired. A segment that begins where the one before ended takes over its rows, and adds those of parts
-that are new: no window stands twice for the same weights.
+rows of two steps can be paired. What a segment is compared with are the last weights of the one before, with the decay that it
+may have left aside. Their rows are those of that one's end, and as the new one begins, those of parts that are new are added:
+no window stands twice for the same weights.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from raywiki.training.metrics import Metrics
 from raywiki.training.plan import Plan
 from raywiki.training.runs import EVALS
 
-WINDOWS = pa.schema([field for field in SCHEMA if field.name not in ("segment", "step")])  # what `evaluate` gives
+WHEN = ("segment", "moment", "step")
+WINDOWS = pa.schema([field for field in SCHEMA if field.name not in WHEN])  # what `evaluate` gives
 
 
 def read_evals(path: Path) -> pa.Table:
@@ -38,36 +40,41 @@ def read_evals(path: Path) -> pa.Table:
         raise ValueError(f"{path} is damaged ({error}): restore it from a copy, or remove it to go on without it") from error
 
 
-def add_evals(path: Path, segment: int, step: int, windows: pa.Table) -> None:
-    """Add the windows (see `WINDOWS`) that were evaluated after a step; nothing when there are none."""
+def add_evals(path: Path, segment: int, moment: str, step: int, windows: pa.Table) -> None:
+    """Add the windows (see `WINDOWS`) that were evaluated with the weights of a step; nothing when there are none."""
     if not windows.num_rows:
         return
-    moment = [pa.repeat(pa.scalar(value, SCHEMA.field(name).type), windows.num_rows) for name, value in
-              (("segment", segment), ("step", step))]  # fmt: skip
-    rows = pa.Table.from_arrays([*moment, *windows.columns], schema=SCHEMA)
+    when = [pa.repeat(pa.scalar(value, SCHEMA.field(name).type), windows.num_rows) for name, value in
+            zip(WHEN, (segment, moment, step), strict=True)]  # fmt: skip
+    rows = pa.Table.from_arrays([*when, *windows.columns], schema=SCHEMA)
     _write(path, pa.concat_tables([read_evals(path), rows]))
 
 
 def rewind_evals(path: Path, segment: int, step: int) -> None:
     """Drop what was evaluated after this step of this segment: it will be done again. Step -1 drops all of the segment."""
     rows = read_evals(path)
-    is_same = pc.and_(pc.equal(rows["segment"], segment), pc.less_equal(rows["step"], step))
+    is_begin = pc.equal(rows["moment"], "begin") if step >= 0 else pa.scalar(False)
+    is_same = pc.and_(pc.equal(rows["segment"], segment), pc.or_(is_begin, pc.less_equal(rows["step"], step)))
     kept = rows.filter(pc.or_(pc.less(rows["segment"], segment), is_same))
     if kept.num_rows < rows.num_rows:
         _write(path, kept)
 
 
-def windows_at_start(plan: Plan) -> pa.Table:
-    """The windows (see `WINDOWS`) that are evaluated with the weights that a segment begins with.
+def windows_before(plan: Plan) -> pa.Table:
+    """The windows (see `WINDOWS`) that were evaluated with the weights that a segment is to be compared with.
 
     They are its own, and those of the end of the segment before it of parts that still have the same tokens.
     """
-    rows, segment = read_evals(plan.run.folder / EVALS), plan.segment
-    before = plan.run.segments[plan.index - 1].known if plan.index else {}
-    same = [name for name, part in segment.known.items() if name in before and before[name].digest == part.digest]
-    is_before = pc.and_(pc.equal(rows["segment"], plan.index - 1), pc.is_in(rows["part"], pa.array(same, pa.string())))
-    is_here = pc.or_(pc.equal(rows["segment"], plan.index), is_before)
-    return rows.filter(pc.and_(is_here, pc.equal(rows["step"], segment.start_step))).select(WINDOWS.names)
+    rows, known = read_evals(plan.run.folder / EVALS), plan.segment.known
+    is_own = pc.and_(pc.equal(rows["segment"], plan.index), pc.equal(rows["moment"], "begin"))
+    if not plan.index:
+        return rows.filter(is_own).select(WINDOWS.names)
+    last = plan.run.segments[plan.index - 1]
+    same = [name for name, part in known.items() if name in last.known and last.known[name].digest == part.digest]
+    is_end = pc.and_(pc.equal(rows["segment"], plan.index - 1), pc.equal(rows["moment"], "end"))
+    is_end = pc.and_(is_end, pc.equal(rows["step"], last.end_step))  # not where a segment was cut short
+    is_last = pc.and_(is_end, pc.is_in(rows["part"], pa.array(same, pa.string())))
+    return rows.filter(pc.or_(is_own, is_last)).select(WINDOWS.names)
 
 
 def part_losses(windows: pa.Table, parts: Iterable[str]) -> Metrics:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import Tensor
 from raywiki.progress import say
 from raywiki.training.cache import TokenCache, check_caches
 from raywiki.training.checkpoint import find_checkpoint
-from raywiki.training.evals import add_evals, part_losses, rewind_evals, windows_at_start
+from raywiki.training.evals import add_evals, part_losses, rewind_evals, windows_before
 from raywiki.training.evaluate import evaluate
 from raywiki.training.fitting import micro_batch
 from raywiki.training.flops import A100, is_worth_measuring, matmul_peak
@@ -29,9 +29,10 @@ from raywiki.training.plan import Plan, SegmentResult, require_parts, segment_ra
 from raywiki.training.publish import published
 from raywiki.training.readback import Readback, Step
 from raywiki.training.runs import CHECKPOINTS, EVALS, LOCK, METRICS, STOP, busy_sentence
-from raywiki.training.state import Training, save, start
+from raywiki.training.state import Training, left_aside, require_for, save, start
 from raywiki.training.stop import stop_requests
 from raywiki.training.update import update
+from raywiki.training.weights import load_weights
 from raywiki.training.workers import Workers, join
 
 Report = Callable[[int, Metrics, Path], None]
@@ -114,8 +115,7 @@ def train_segment(
         )  # fmt: skip
         workers.first(lambda: stack.enter_context(published(plan)))
         is_asked = stack.enter_context(stop_requests(training.folder / STOP, since, should_stop))
-        last, checkpoint, stopped = _begin(training, pace), None, False
-        before = last if training.step == segment.start_step else _metrics_at(training, segment.start_step)
+        (last, before), checkpoint, stopped = _begin(training, pace), None, False
         say("compiling" if training.is_compiled else "the first step")
         while training.step < segment.end_step and not stopped:
             _train_step(training, pace)
@@ -172,23 +172,39 @@ def _record(
     return checkpoint
 
 
-def _begin(training: Training, pace: _Pace) -> Metrics:
-    """Metrics as of the step the weights stand at; where the segment begins there, with each of its parts evaluated."""
+def _begin(training: Training, pace: _Pace) -> tuple[Metrics, Metrics]:
+    """Metrics as of the step the weights stand at, and `val_loss` (and `val_bpb`) of those that the end is compared with."""
     plan, workers, step = training.plan, training.workers, training.step
     path = training.folder / METRICS
     last: Metrics | None = workers.first(lambda: rewind_metrics(path, plan.index, step))
     workers.first(lambda: rewind_evals(training.folder / EVALS, plan.index, step))
+    known = workers.first(lambda: windows_before(plan))
     if step != training.segment.start_step:
-        return last or {"step": step}
-    known = workers.first(lambda: windows_at_start(plan))
-    missing = set(training.caches) - set(known["part"].to_pylist())
-    added = _evaluate(training, pace, [name for name in training.caches if name in missing], keep=True)
+        before = part_losses(known, training.caches) if known.num_rows else _metrics_at(training, training.segment.start_step)
+        return last or {"step": step}, before
+    added = _evaluate_before(training, pace, set(training.caches) - set(known["part"].to_pylist()))
+    before = found = part_losses(pa.concat_tables([known, added]), training.caches)
     line: Metrics = last or {"step": step, "segment": plan.index, "tokens": training.tokens, "train_loss": None}
-    found = part_losses(pa.concat_tables([known, added]), training.caches)
+    if plan.leaves_aside:  # other weights than those that it is compared with
+        missing = [name for name in training.caches if name not in line.get("val_loss", {})]
+        found = part_losses(_evaluate(training, pace, missing), missing)
     line = {**line, **{name: {**line.get(name, {}), **by_part} for name, by_part in found.items()}}
     if line != last:
         workers.first(lambda: replace_last_metrics(path, line))
-    return line
+    return line, before
+
+
+def _evaluate_before(training: Training, pace: _Pace, missing: Container[str]) -> pa.Table:
+    """Windows of parts that are missing with the run's last weights, which the segment may leave aside; kept."""
+    parts, aside = [name for name in training.caches if name in missing], None
+    if parts and training.plan.leaves_aside:
+        aside = training.workers.first(lambda: left_aside(training.plan))
+    if aside is None:
+        return _evaluate(training, pace, parts, "begin")
+    load_weights(training.model, aside.folder)
+    windows = _evaluate(training, pace, parts, "begin", aside.step)
+    load_weights(training.model, training.workers.first(lambda: require_for(training.plan)).folder)
+    return windows
 
 
 def _metrics_at(training: Training, step: int) -> Metrics:
@@ -225,7 +241,7 @@ def _metrics(training: Training, pace: _Pace, must: bool) -> list[Metrics]:
         return []
     lines = [_line(training, pace, step) for step in pace.readback.read()]
     if is_evaluated:
-        windows = _evaluate(training, pace, list(training.caches), keep=at_end)
+        windows = _evaluate(training, pace, list(training.caches), "end" if at_end else None)
         lines[-1] |= part_losses(windows, training.caches)
         lines[-1]["seconds"] = round(time.monotonic() - pace.started, 3)
     return lines
@@ -258,17 +274,19 @@ def _mfu(training: Training, rate: float, peak: float) -> float:
     return float(f"{training.flops_per_token * rate / peak:.4g}")
 
 
-def _evaluate(training: Training, pace: _Pace, parts: list[str], keep: bool) -> pa.Table:
-    """The validation windows of these parts after the steps that are done; with `keep`, they are entered in evals.parquet."""
+def _evaluate(
+    training: Training, pace: _Pace, parts: list[str], moment: str | None = None, step: int | None = None
+) -> pa.Table:
+    """The validation windows of these parts with the model's weights, those of `step`; kept when a `moment` is given."""
     say("evaluating")
     windows = evaluate(
         training.model, {name: training.caches[name].val for name in parts}, training.segment.seq_len, training.workers,
         batch_size=training.batches.batch_size, limit=pace.max_val_windows, precision=training.precision,
         byte_lengths=pace.byte_lengths,
     )  # fmt: skip
-    if keep:
-        path, index, step = training.folder / EVALS, training.plan.index, training.step
-        training.workers.first(lambda: add_evals(path, index, step, windows))
+    if moment is not None:
+        path, index, after = training.folder / EVALS, training.plan.index, training.step if step is None else step
+        training.workers.first(lambda: add_evals(path, index, moment, after, windows))
     return windows
 
 

@@ -46,6 +46,11 @@ class Plan:
         return self.run.segments[self.index]
 
     @property
+    def leaves_aside(self) -> bool:
+        """Whether it goes on from before the decay of the segment before, whose last weights it leaves aside."""
+        return self.index > 0 and self.segment.start_step < self.run.segments[self.index - 1].end_step
+
+    @property
     def first_step(self) -> int:
         """The step that its training goes on from now, as the checkpoints tell."""
         return self.run.step_in(self.index)

@@ -194,6 +194,19 @@ def _told(passed_over: Sequence[str], step: int) -> tuple[str, ...]:
     return (f"{', '.join(passed_over)} was damaged or incomplete: the steps after step {step:,} were done again",)
 
 
+def require_for(plan: Plan) -> Checkpoint:
+    """See `find_for`; ValueError for a fresh start."""
+    if (found := find_for(plan)) is None:
+        raise ValueError(f"run {plan.run.name} has no whole checkpoint any more: train again")
+    return found
+
+
+def left_aside(plan: Plan) -> Checkpoint | None:
+    """The last checkpoint of the segment before, where the plan leaves its decay aside and it is whole; None otherwise."""
+    before = plan.run.segments[plan.index - 1]
+    return find_step(plan.run.folder / CHECKPOINTS, plan.index - 1, before.end_step) if plan.leaves_aside else None
+
+
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:
     """Put a checkpoint's tensors into a model and its optimiser.
 

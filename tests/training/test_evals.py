@@ -14,9 +14,13 @@ from training_corner import END, Corner, exit_status, kill_self, start_process
 from raywiki.schema import EVALS
 from raywiki.training import evaluate, loop
 from raywiki.training.cache import open_cache
+from raywiki.training.checkpoint import folder_name
+from raywiki.training.classic import build_model
 from raywiki.training.evals import read_evals
 from raywiki.training.metrics import read_metrics
 from raywiki.training.sampling import load_model
+from raywiki.training.weights import load_weights
+from raywiki.training.workers import join
 
 SEQ_LEN = 16
 LENGTHS = np.array([1] * 256 + [0], np.int32)  # ids are bytes, and the end of a document
@@ -38,7 +42,7 @@ def moments(corner: Corner, run: str = "r1") -> dict[tuple[int, int], set[str]]:
     found: dict[tuple[int, int], set[str]] = {}
     for row in rows(corner, run):
         found.setdefault((row["segment"], row["step"]), set()).add(row["part"])
-    keys = Counter((row["segment"], row["step"], row["part"], row["window"]) for row in rows(corner, run))
+    keys = Counter((row["segment"], row["moment"], row["part"], row["window"]) for row in rows(corner, run))
     assert set(keys.values()) <= {1}
     return found
 
@@ -181,6 +185,38 @@ def test_stopped_and_gone_on_has_them_too(two_parts):
     assert moments(two_parts) == {(0, 0): {"a", "b"}}
     two_parts.train(plan={"steps": 6})
     assert rows(two_parts) == rows(two_parts, "whole")
+
+
+def _weights_of(corner: Corner, run: str, step: int) -> list[tuple[str, int, float]]:
+    """Part, window and loss with the weights of a kept checkpoint of the first segment."""
+    model, config = build_model(corner.open(run).config.model), corner.open(run).config
+    load_weights(model, corner.run_folder(run) / "checkpoints" / folder_name(step))
+    val = {part: val_of(corner, part) for part in corner.parts}
+    found = evaluate.evaluate(model, val, config.seq_len, join("cpu"), batch_size=4, limit=256)
+    return [(row["part"], row["window"], row["loss"]) for row in found.to_pylist()]
+
+
+@pytest.mark.parametrize("function", ["nothing", "add_evals", "load_weights", "replace_last_metrics", "append_metrics"])
+def test_what_grows_before_a_decay_is_compared_with_the_decayed_weights(two_parts, monkeypatch, function):
+    wsd = {"steps": 10, "schedule": "wsd"}
+    two_parts.train(parts=["a"], plan=wsd)
+    if function != "nothing":
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, function, _dying(getattr(loop, function), 1, before=False))
+            with pytest.raises(Killed):
+                two_parts.train(plan=wsd)
+    [result] = two_parts.train(plan=wsd)
+    assert moments(two_parts) == {(0, 0): {"a"}, (0, 10): {"a"}, (1, 10): {"b"}, (1, 18): {"a", "b"}}
+    decayed = _weights_of(two_parts, "r1", 10)
+    stored = [(row["part"], row["window"], row["loss"]) for row in rows(two_parts) if row["step"] == 10]
+    assert [pytest.approx(each) for _, _, each in stored] == [loss for _, _, loss in decayed]
+    lines = read_metrics(two_parts.run_folder() / "metrics.jsonl")
+    at = {(line["segment"], line["step"]): line.get("val_loss") for line in lines}
+    assert result.val_before["a"] == at[0, 10]["a"]
+    assert result.val_before.keys() == at[1, 8].keys() == {"a", "b"}
+    assert at[1, 8]["b"] != result.val_before["b"]  # the curve has the weights that it goes on from
+    [again] = two_parts.train(plan={"more_steps": 1})
+    assert again.val_before == result.val_loss
 
 
 def test_what_is_cut_short_is_evaluated_where_the_next_segment_begins(two_parts):
