@@ -13,10 +13,10 @@ from made_dumps import dump_xml
 import raywiki as rw
 from raywiki.corpus import Corpus, tokens_table
 from raywiki.engine import cluster
-from raywiki.engine.train import _part_tokens
 from raywiki.tokens import train_bpe
 from raywiki.training import open_run, plan_segment
 from raywiki.training.checkpoint import save_checkpoint
+from raywiki.training.parts import part_tokens
 from raywiki.training.runs import write_run
 
 
@@ -41,7 +41,7 @@ def made_run(corpus: Corpus, name: str = "r1") -> None:
     settings = next(iter(manifests.values())).settings
     made_with = {key: settings[key] for key in ("encoding", "vocabulary", "vocab_size")}
     run = open_run(Path(corpus.path("runs", name)), **made_with, seq_len=8)
-    plan = plan_segment(run, [_part_tokens(manifest) for manifest in manifests.values()], steps=5)
+    plan = plan_segment(run, [part_tokens(manifest) for manifest in manifests.values()], steps=5)
     write_run(plan.run)
     save_checkpoint(run.folder / "checkpoints", 5, {}, {})
 
