@@ -10,7 +10,6 @@ from typing import Any
 
 import raywiki as rw
 from raywiki.summary import as_html, table
-from raywiki.training import read_metrics
 
 RUN = "demo"
 ENCODING = "pydoc4096"
@@ -104,13 +103,15 @@ def _rows(corpus: str) -> list[dict[str, Any]]:
 
 
 def _losses(corpus: Path) -> list[dict[str, Any]]:
-    """Validation loss of each part when the run met parts 2 and 3, and at its end."""
-    evaluated = [record for record in read_metrics(corpus / "runs" / RUN / "metrics.jsonl") if record.get("val_loss")]
-    parts = evaluated[-1]["val_loss"]
-    met = next(record for record in evaluated if record["val_loss"].keys() == parts.keys())
-    before = met["val_loss"]
-    change = {part: None if None in (after, before[part]) else after - before[part] for part, after in parts.items()}
-    return [{"part": part, "before": before[part], "after": parts[part], "change": change[part]} for part in parts]
+    """Validation loss of each part with the weights that the run had before parts 2 and 3, and at its end."""
+    import polars as pl
+
+    evals, segment = rw.scan_evals(corpus, RUN), pl.col("segment")
+    loss, newest, ends = pl.col("loss").sum() / pl.col("n_targets").sum(), segment == segment.max(), pl.col("moment") == "end"
+    before = evals.filter((newest & ~ends) | (~newest & ends)).group_by("part").agg(loss.alias("before"))
+    after = evals.filter(newest & ends).group_by("part").agg(loss.alias("after"))
+    both = before.join(after, on="part").with_columns(change=pl.col("after") - pl.col("before"))
+    return both.sort("part").collect().to_dicts()
 
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:
