@@ -61,6 +61,17 @@ def test_fp16_goes_on_bit_for_bit_with_the_scale_it_had(one_part):
     assert losses(one_part) == losses(one_part, "whole")
 
 
+@pytest.mark.parametrize("recipe", ["classic", "modern"])
+def test_bf16_goes_on_bit_for_bit(one_part, recipe):
+    for run, stops in {"whole": False, "r1": True}.items():
+        options = {"shape": {"recipe": recipe}, "plan": {"steps": 6}, "precision": "bf16"}
+        one_part.train(run, **options, should_stop=lambda stops=stops: stops)
+        one_part.train(run, **options)
+    assert losses(one_part) == losses(one_part, "whole")
+    weights, whole = (find_checkpoint(one_part.run_folder(run) / "checkpoints").folder for run in ("r1", "whole"))
+    assert (weights / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
 def test_a_gradient_that_overflows_is_made_again_and_no_step_is_left_out(one_part, monkeypatch):
     """float16 ends at 65,504: so large a scale overflows, and is halved until it does not."""
     one_part.train("exact", plan={"steps": 3})

@@ -165,17 +165,22 @@ def test_one_sequence_that_is_too_much_is_one_sentence_and_leaves_no_run(one_par
     assert not (one_part.run_folder() / "segments.json").exists()
 
 
+@pytest.mark.parametrize("recipe", ["classic", "modern"])
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
-def test_compiled_learns_the_same_and_compiling_is_no_measure_of_speed(one_part, monkeypatch):
+def test_compiled_learns_the_same_goes_on_bit_for_bit_and_compiling_is_no_measure_of_speed(one_part, monkeypatch, recipe):
     monkeypatch.setattr(state, "why_not_compiled", lambda device: None)  # it works: this compiles
-    said = []
-    one_part.train("eager", plan={"steps": 4})
+    said, same = [], {"plan": {"steps": 4}, "shape": {"recipe": recipe}}
+    one_part.train("eager", **same)
     with heard_by(said.append):
-        one_part.train(plan={"steps": 4}, compile=True)
+        one_part.train("whole", **same, compile=True)
     assert "compiling" in said
-    compiled, eager = ([line["train_loss"] for line in lines(one_part, run)][1:] for run in ("r1", "eager"))
+    compiled, eager = ([line["train_loss"] for line in lines(one_part, run)][1:] for run in ("whole", "eager"))
     np.testing.assert_allclose(compiled, eager, rtol=1e-5)
-    assert [line["tok_per_sec"] is None for line in lines(one_part)[1:]] == [True, False, False, False]
+    assert [line["tok_per_sec"] is None for line in lines(one_part, "whole")[1:]] == [True, False, False, False]
+    one_part.train(**same, compile=True, should_stop=lambda: True)
+    one_part.train(**same, compile=True)
+    assert [line["train_loss"] for line in lines(one_part)][1:] == compiled
+    assert digest(one_part) == digest(one_part, "whole")
 
 
 def test_where_compiling_does_not_work(one_part, monkeypatch):
