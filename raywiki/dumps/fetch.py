@@ -25,9 +25,11 @@ from fsspec.implementations.local import LocalFileSystem
 from raywiki.dumps import source
 from raywiki.dumps.listing import DumpPart
 from raywiki.dumps.mirrors import Connections, Mirror
-from raywiki.files import publishes_at_close, put, sync, sync_folder
+from raywiki.files import move, publishes_at_close, put, sync
 
 SPACE_EVERY = 64 << 20  # bytes after which the free space is looked at again
+# What tells of a file whether it has changed, the best first, where a file system knows several.
+_MARKS = ("mtime", "ETag", "etag", "LastModified", "updated", "created")
 Advance = Callable[[int], None]  # is told how many bytes came, or that so many are to come again (negative)
 
 
@@ -93,7 +95,7 @@ def _sidecar(path: str) -> str:
 
 def _state(info: dict[str, Any], part: DumpPart) -> dict[str, Any]:
     """What is remembered of a verified file: another size or time of change, where its store tells one, is another file."""
-    changed = next((str(info[name]) for name in ("mtime", "ETag", "etag", "LastModified", "updated") if info.get(name)), None)
+    changed = next((str(info[name]) for name in _MARKS if info.get(name)), None)
     return {"bytes": info["size"], "changed": changed, "checksum": part.checksum}
 
 
@@ -162,8 +164,7 @@ class PartialFile:
 
     def publish(self) -> None:
         sync(self._file)
-        os.replace(self.partial, self.final)
-        sync_folder(self.folder)
+        move(LocalFileSystem(), self.partial, self.final)
         remember(LocalFileSystem(), self.final, self.part)
 
     def close(self) -> None:
@@ -187,6 +188,7 @@ class RemoteFile:
 
     def write(self, data: bytes) -> None:
         if self._file is None:
+            self._before = self._there()
             self._file = self.fs.open(self._written, "wb", autocommit=not self.is_store)
             self._sum = hashlib.new(_kind(self.part))
         self._file.write(data)
@@ -205,22 +207,27 @@ class RemoteFile:
         if self.is_store:
             self._file.commit()
         else:
-            with suppress(FileNotFoundError):
-                self.fs.rm_file(self.path)
-            self.fs.mv(self._written, self.path)
+            move(self.fs, self._written, self.path)
         self._file = None
         remember(self.fs, self.path, self.part)
 
     def close(self) -> None:
-        """What is written of it goes; a store may show it for a moment, where it knows no uploads that can be taken back."""
+        """What is written of it goes, also where a store shows it already as it knows no uploads that can be taken back."""
         file, self._file, self.at = self._file, None, 0
         if file is None:
             return
         with suppress(Exception):
             file.discard() if self.is_store else file.close()
-        self.fs.invalidate_cache()
-        if self.fs.exists(self._written):
+        if self._there() not in (None, self._before):
             self.fs.rm_file(self._written)
+
+    def _there(self) -> dict[str, Any] | None:
+        """What is told of the file that is there, if one is."""
+        self.fs.invalidate_cache()
+        try:
+            return _state(self.fs.info(self._written), self.part)
+        except FileNotFoundError:
+            return None
 
 
 def sink_for(fs: AbstractFileSystem, root: str, part: DumpPart) -> Sink:

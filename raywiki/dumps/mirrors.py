@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
+from raywiki.dumps import source
 from raywiki.dumps.listing import read_index
-from raywiki.dumps.source import SILENCE, USER_AGENT, retry
+from raywiki.dumps.source import USER_AGENT, retry
 
 MAIN_SITE = "https://dumps.wikimedia.org"
 CONNECTIONS = 3  # what Wikimedia allows to one address (https://dumps.wikimedia.org)
@@ -25,10 +26,10 @@ class Interrupted(BaseException):
 
 
 class Connections:
-    """What the threads of one call share: whether it ends early, and the streams that are open."""
+    """What the threads of one call share: whether it ends early, the streams that are open, and who hears of long waits."""
 
-    def __init__(self) -> None:
-        self._is_over, self._streams = threading.Event(), set[Any]()
+    def __init__(self, say: Callable[[str], None] | None = None) -> None:
+        self._is_over, self._streams, self._say = threading.Event(), set[Any](), say
 
     def interrupt(self) -> None:
         """Let every thread that waits, reads or reads next raise `Interrupted`, or end soon."""
@@ -42,6 +43,8 @@ class Connections:
             raise Interrupted()
 
     def wait(self, seconds: float) -> None:
+        if self._say is not None and seconds >= 1:
+            self._say(f"waiting {seconds:,.0f} s before a server is asked again")
         if self._is_over.wait(seconds):
             raise Interrupted()
 
@@ -137,9 +140,8 @@ class Website:
         self._connections.check()
         # Uncompressed on the way: a .bz2 file as it lies there, whatever the server calls its encoding.
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", "Connection": "close", **(headers or {})}
-        response = requests.request(
-            method, self._url(path), headers=sent, stream=stream, timeout=(SILENCE, SILENCE), allow_redirects=True
-        )
+        patience = (source.SILENCE, source.SILENCE)  # to connect, and between two bytes
+        response = requests.request(method, self._url(path), headers=sent, stream=stream, timeout=patience)
         try:
             response.raise_for_status()
         except BaseException:

@@ -23,7 +23,7 @@ from raywiki.dumps.listing import DumpPart, part_numbers, require_date, require_
 from raywiki.dumps.mirrors import CONNECTIONS, MAIN_SITE, Connections, Mirror, mirror_at
 from raywiki.files import require_writable
 from raywiki.manifest import Manifest
-from raywiki.progress import Progress
+from raywiki.progress import Progress, say
 from raywiki.summary import as_html, plural, sentences, table
 from raywiki.training.locks import hold_lock
 
@@ -114,7 +114,7 @@ def parts(
         OSError: no mirror can be read.
     """
     committed = Corpus.open(corpus).require().tables()["articles"] if corpus is not None else None
-    found = _find(wiki, date, mirrors, Connections())[0]
+    found, _ = _find(wiki, date, mirrors, Connections(say))
     listing = found.listing
     rows = tuple(_row(part) for part in listing.parts)
     if committed is not None:
@@ -148,7 +148,7 @@ def download(
         OSError: a file cannot be had or written, or there is not enough space; other files are fetched all the same, what came
             of this one stays in its `.partial`.
     """
-    started, connections = time.monotonic(), Connections()
+    started, connections = time.monotonic(), Connections(say)
     numbers = _numbers(parts)
     fs, root, place = _target(to)
     found, others = _find(wiki, date, mirrors, connections)
@@ -157,13 +157,24 @@ def download(
     is_local = isinstance(fs, LocalFileSystem)
     if is_local:
         require_space(root, sum(max(0, (part.size or 0) - partial_bytes(part, root)) for part in todo))
-    with _alone(root, place) if is_local else nullcontext():
+    with _alone(root, place) if is_local else nullcontext() as remark:
         todo = missing_parts(todo, place)  # another call may have ended meanwhile
         wrong = [part.name for part in todo if fs.exists(f"{root}/{part.name}")]
         rows = _fetch_all(todo, fs, root, [found.mirror, *others], connections, f"download {wiki}")
     files = tuple(rows.get(part.number) or _file_row(part, "there", part.size or 0) for part in chosen)
     warnings = tuple(f"{name} was there, but not as the dump's listing says: it was fetched again" for name in wrong)
-    return DownloadSummary(wiki, found.listing.date, place, files, time.monotonic() - started, warnings, _notes(found))
+    notes = (*_notes(found), *([remark] if remark else []))
+    return DownloadSummary(wiki, found.listing.date, place, files, time.monotonic() - started, warnings, notes)
+
+
+def missing_files(
+    wiki: str, parts: str | int | Iterable[int], folder: str | os.PathLike[str], *, date: str | None = None,
+    mirrors: str | os.PathLike[str] | Sequence[str] | None = None,
+) -> list[str]:  # fmt: skip
+    """Names of the files that `download` would fetch into a folder or to a URL; arguments and errors are those of it."""
+    numbers = _numbers(parts)
+    found, _ = _find(wiki, date, mirrors, Connections(say))
+    return [part.name for part in missing_parts(found.listing.chosen(numbers), folder)]
 
 
 def _numbers(parts: str | int | Iterable[int]) -> list[int]:
@@ -181,7 +192,8 @@ def _find(
         require_date(date)
     addresses = [os.fspath(mirrors)] if isinstance(mirrors, str | os.PathLike) else list(mirrors or [MAIN_SITE])
     places = [mirror_at(address, connections) for address in dict.fromkeys(addresses)]
-    found = find_dump(wiki, date, places)
+    with Progress(f"look for {wiki}", 0, "dumps", slow_start=True):  # shows what is waited for
+        found = find_dump(wiki, date, places)
     return found, [place for place in places if place is not found.mirror]
 
 
@@ -250,7 +262,7 @@ def _fetch_all(
     is_local = isinstance(fs, LocalFileSystem)
     had = {part.number: partial_bytes(part, root) if is_local else 0 for part in todo}
     faults, rows = list[OSError](), dict[int, dict[str, Any]]()
-    with Progress(title, sum(part.size or 0 for part in todo) / 1e6, "MB") as progress:
+    with Progress(title, sum(part.size or 0 for part in todo) / 1e6, "MB", slow_start=True) as progress:
         progress.skip(sum(had.values()) / 1e6)
         advance = _counted(progress, connections)
         with ThreadPoolExecutor(CONNECTIONS) as threads:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -15,18 +16,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
 from dump_server import DumpServer, body, classic, content, serving, write_copy
+from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 import raywiki as rw
 from raywiki.cli import main
-from raywiki.dumps import fetch, source
+from raywiki.dumps import fetch, mirrors, source
 from raywiki.dumps.fetch import missing_parts
 from raywiki.dumps.find import find_dump
 from raywiki.dumps.mirrors import Connections, mirror_at
 from raywiki.local import download as download_module
+from raywiki.local.download import missing_files
 from raywiki.manifest import SUMS, Manifest, part_id
 
 DATE = "20251101"
@@ -177,12 +182,13 @@ def test_parts_that_a_corpus_has(tmp_path):
 # --- download
 
 
-def test_files_are_fetched_over_three_connections_and_never_again(server, tmp_path, monkeypatch):
+def test_files_are_fetched_over_three_connections_and_never_again(server, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     server.meet = threading.Barrier(3)  # no request is answered before three are there
     done = rw.download("testwiki", "1-6", to="new/dumps", mirrors=server.url)
     assert fetched(tmp_path / "new" / "dumps") == BODIES
     assert server.most_open == 3
+    assert re.fullmatch(r"download testwiki: 1\.8 of 1\.8 MB, [\d.,]+ MB/s\n", capsys.readouterr().err)
     assert [row["file"] for row in done.files] == NAMES
     assert {(row["state"], row["bytes"], row["from"]) for row in done.files} == {("fetched", SIZE, server.url)}
     assert [Path(path).read_bytes() for path in done.paths] == list(BODIES.values())
@@ -230,6 +236,25 @@ def test_faults_that_pass(server, tmp_path, faults):
     assert fetched(tmp_path) == {NAMES[0]: BODIES[NAMES[0]]}
     assert server.faults[PATHS[0]] == []
     assert server.sent[PATHS[0]] <= SIZE + faults.count("drop") * (1 << 16)  # what came is not sent again
+
+
+def test_a_server_that_falls_silent(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "SILENCE", 0.1)
+    server.faults[PATHS[0]] = ["stall"]
+    rw.download("testwiki", 1, to=tmp_path, mirrors=server.url)
+    assert fetched(tmp_path) == {NAMES[0]: BODIES[NAMES[0]]}
+    assert len(server.ranges(PATHS[0])) == 2
+
+
+def test_what_is_waited_for_is_said(server, capsys, monkeypatch):
+    class Hurried(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return self.is_set()
+
+    monkeypatch.setattr(mirrors, "threading", SimpleNamespace(Event=Hurried))
+    server.faults["testwiki/"] = [(503, {"Retry-After": "90"})]
+    rw.parts("testwiki", mirrors=server.url)
+    assert capsys.readouterr().err == "look for testwiki: waiting 90 s before a server is asked again\n"
 
 
 def test_faults_in_a_listing_pass(server):
@@ -484,6 +509,37 @@ def test_to_a_store_nothing_wrong_has_a_files_name(server, second):
     assert memory.cat_file(f"/wrong/dumps/{NAMES[2]}") == BODIES[NAMES[2]]
 
 
+class Uploads(MemoryFileSystem):
+    """A store as S3 is one: a file is there when it is committed, and a discarded one leaves what was there."""
+
+    protocol = "s3"
+    store: ClassVar[dict[str, MemoryFile]] = {}
+    cachable = False
+
+    def _open(self, path: str, mode: str = "rb", autocommit: bool = True, **options: Any) -> MemoryFile:
+        if mode == "wb" and not autocommit:
+            return MemoryFile(self, path)
+        return super()._open(path, mode, **options)
+
+
+def test_a_store_is_told_to_forget_what_is_wrong(server, tmp_path):
+    part, fs, connections = listed(FILES, tmp_path)[0], Uploads(), Connections()
+    path, mirror, seen = f"/bucket/{NAMES[0]}", mirror_at(server.url, connections), set[bytes]()
+    fs.pipe(path, b"what was there")
+
+    def fetch_it() -> None:
+        sink = fetch.sink_for(fs, "/bucket", part)
+        fetch.fetch(part, sink, [mirror], connections, lambda n_bytes: seen.add(fs.cat_file(path)))
+
+    server.faults[PATHS[0]] = [body(77), "drop"]
+    with pytest.raises(OSError, match="sent a file with sha1:"):
+        fetch_it()
+    assert fs.cat_file(path) == b"what was there"
+    fetch_it()
+    assert fs.cat_file(path) == BODIES[NAMES[0]]
+    assert seen == {b"what was there"}
+
+
 def test_to_a_place_that_shows_files_while_they_grow(server, tmp_path):
     """As sftp and hdfs do: written beside its name."""
     from fsspec.implementations.dirfs import DirFileSystem
@@ -506,3 +562,5 @@ def test_what_is_missing(tmp_path):
     (tmp_path / NAMES[1]).write_bytes(BODIES[NAMES[1]][:-1])
     assert missing_parts(parts, tmp_path) == [parts[1], parts[2]]
     assert missing_parts([replace(parts[0], size=None)], tmp_path) == []
+    copy = write_copy(tmp_path / "copy", FILES)
+    assert missing_files("testwiki", "1-3", tmp_path, mirrors=copy) == NAMES[1:3]
