@@ -60,7 +60,8 @@ class DumpServer(ThreadingHTTPServer):
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.faults, self.with_ranges = dict(files), dict[str, list[Any]](), True
+        self.files, self.faults = dict(files), dict[str, list[Any]]()
+        self.with_ranges = self.with_sizes = True
         self.asked: list[tuple[str, str | None, str]] = []  # path, Range, User-Agent
         self.sent: dict[str, int] = {}  # bytes of files, by path
         self.open, self.most_open, self.lock = 0, 0, threading.Lock()
@@ -88,6 +89,9 @@ class Handler(BaseHTTPRequestHandler):
         super().finish()
 
     def do_HEAD(self) -> None:
+        if not self.server.with_sizes:
+            self._head(405, {"Content-Length": "0"})
+            return
         self._head(200, {"Content-Length": str(len(self.server.files[self.path.lstrip("/")]))})
 
     def do_GET(self) -> None:
@@ -135,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         for name, data in self.server.files.items():
             if name.startswith(path):
                 first, slash, _ = name[len(path) :].partition("/")
-                sizes[first + slash] = "-" if slash else str(len(data))
+                sizes[first + slash] = str(len(data)) if not slash and self.server.with_sizes else "-"
         lines = [f'<a href="{name}">{name}</a>   01-Nov-2025 10:00   {size}\n' for name, size in sizes.items()]
         return "".join(['<html><pre><a href="../">../</a>\n', *lines]).encode() if lines else None
 

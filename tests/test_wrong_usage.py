@@ -36,6 +36,7 @@ SENTENCES = [
     # --- extract
     ("extract {corpus} {no}.xml.bz2", ["no.xml.bz2"]),
     ("extract {corpus} {dumps}", ["dumps"]),
+    ("extract {corpus} {dump1} {unfinished}", ["cut.xml.bz2.partial is not whole: run its `raywiki download` again"]),
     ("extract {corpus} {text}", ["text.xml.bz2"]),
     ("extract {corpus} {empty}", ["empty.xml"]),
     ("extract {corpus} {dump1} {no}.xml", ["no.xml"]),
@@ -243,6 +244,7 @@ def places(little) -> dict[str, str]:
     (home / "file").write_text("no corpus")
     (home / "text.xml.bz2").write_bytes(b"just some text\n" * 100)
     (home / "empty.xml").touch()
+    (home / "cut.xml.bz2.partial").write_bytes(first.read_bytes()[:1000])
     (home / "a" / "small.json").write_text((little / "small.json").read_text() + "\n")
     (home / "second.json").write_text((little / "small.json").read_text())
     (home / "list.json").write_text("[1, 2]")
@@ -250,7 +252,7 @@ def places(little) -> dict[str, str]:
     fsspec.filesystem("memory").pipe("/there/file", b"")
     write_copy(home / "mirror", classic("xwiki", "20260101", {"xwiki-20260101-pages-articles.xml.bz2": b"some bytes"}))
     names = {name: name for name in ("hollow", "file", "dumps", "no", "new", "mirror")}
-    names |= {"text": "text.xml.bz2", "empty": "empty.xml", "renamed": "a/small.json"}
+    names |= {"text": "text.xml.bz2", "empty": "empty.xml", "unfinished": "cut.xml.bz2.partial", "renamed": "a/small.json"}
     names |= {"second": "second.json", "listed": "list.json", "other": f"b/{first.name}"}
     there = {"corpus": little / "corpus", "small": little / "small.json", "dump1": first, "dump3": third}
     return {name: str(path) for name, path in {**there, **{name: home / path for name, path in names.items()}}.items()}

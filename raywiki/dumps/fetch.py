@@ -112,7 +112,7 @@ def _kind(part: DumpPart) -> str:
 def partial_bytes(part: DumpPart, folder: str) -> int:
     """How much of a file an earlier call has left in a folder of this machine."""
     try:
-        return os.path.getsize(f"{folder}/{part.name}.partial")
+        return os.path.getsize(f"{folder}/{part.name}{source.PARTIAL}")
     except OSError:
         return 0
 
@@ -133,8 +133,8 @@ class PartialFile:
     """A file that grows in a folder of this machine, and stays there when it is not finished."""
 
     def __init__(self, folder: str, part: DumpPart) -> None:
-        self.part, self.final, self.partial = part, f"{folder}/{part.name}", f"{folder}/{part.name}.partial"
-        self.folder = folder
+        self.part, self.folder, self.final = part, folder, f"{folder}/{part.name}"
+        self.partial = f"{folder}/{part.name}{source.PARTIAL}"
         self._file = open(self.partial, "ab", buffering=0)  # noqa: SIM115 a killed process has written what it counted
         self.at = self._looked_at = os.path.getsize(self.partial)
 
@@ -181,7 +181,7 @@ class RemoteFile:
         self.fs, self.path, self.part = fs, path, part
         self.is_store = publishes_at_close(fs)
         folder, _, name = path.rpartition("/")
-        self._written = path if self.is_store else f"{folder}/.{name}.partial"
+        self._written = path if self.is_store else f"{folder}/.{name}{source.PARTIAL}"
         self._file: Any = None
         self.at = 0
         fs.makedirs(folder, exist_ok=True)

@@ -18,6 +18,8 @@ SILENCE = 30.0  # seconds without a byte after which a server counts as failed
 # Wikimedia answers 403 to clients that do not say who they are (https://meta.wikimedia.org/wiki/User-Agent_policy).
 USER_AGENT = f"raywiki/{raywiki.__version__} (https://pypi.org/project/raywiki; dump reader)"
 
+PARTIAL = ".partial"  # ends the name of a file whose download is not finished
+
 T = TypeVar("T")
 
 
@@ -36,6 +38,8 @@ class Source:
         self.furthest = 0  # how far a SourceFile has read
 
     def __enter__(self) -> Source:
+        if self.path.endswith(PARTIAL):  # a pattern such as dumps/* names it too
+            raise ValueError(f"{self.path} is not whole: run its `raywiki download` again, which goes on from there")
         if is_url(self.path):
             self._fs, self._key = filesystem(self.path)
         else:

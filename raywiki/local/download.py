@@ -28,6 +28,7 @@ from raywiki.summary import as_html, plural, sentences, table
 from raywiki.training.locks import hold_lock
 
 LOCK = ".download.lock"  # in the folder that is written to
+Mirrors = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class DownloadSummary:
 
 
 def parts(
-    wiki: str, *, date: str | None = None, mirrors: str | os.PathLike[str] | Sequence[str] | None = None,
+    wiki: str, *, date: str | None = None, mirrors: Mirrors = None,
     corpus: str | os.PathLike[str] | Corpus | None = None,
 ) -> DumpParts:  # fmt: skip
     """List the parts of a wiki's newest complete dump, or of the one of a date.
@@ -125,7 +126,7 @@ def parts(
 
 def download(
     wiki: str, parts: str | int | Iterable[int], *, to: str | os.PathLike[str], date: str | None = None,
-    mirrors: str | os.PathLike[str] | Sequence[str] | None = None,
+    mirrors: Mirrors = None,
 ) -> DownloadSummary:  # fmt: skip
     """Fetch parts of a wiki's dump, over three connections at most, and give each file its name when its checksum is right.
 
@@ -161,7 +162,7 @@ def download(
         todo = missing_parts(todo, place)  # another call may have ended meanwhile
         wrong = [part.name for part in todo if fs.exists(f"{root}/{part.name}")]
         rows = _fetch_all(todo, fs, root, [found.mirror, *others], connections, f"download {wiki}")
-    files = tuple(rows.get(part.number) or _file_row(part, "there", part.size or 0) for part in chosen)
+    files = tuple(rows.get(part.number) or _file_row(part, "there", fs, root) for part in chosen)
     warnings = tuple(f"{name} was there, but not as the dump's listing says: it was fetched again" for name in wrong)
     notes = (*_notes(found), *([remark] if remark else []))
     return DownloadSummary(wiki, found.listing.date, place, files, time.monotonic() - started, warnings, notes)
@@ -169,7 +170,7 @@ def download(
 
 def missing_files(
     wiki: str, parts: str | int | Iterable[int], folder: str | os.PathLike[str], *, date: str | None = None,
-    mirrors: str | os.PathLike[str] | Sequence[str] | None = None,
+    mirrors: Mirrors = None,
 ) -> list[str]:  # fmt: skip
     """Names of the files that `download` would fetch into a folder or to a URL; arguments and errors are those of it."""
     numbers = _numbers(parts)
@@ -183,15 +184,13 @@ def _numbers(parts: str | int | Iterable[int]) -> list[int]:
     return part_numbers(parts)
 
 
-def _find(
-    wiki: str, date: str | None, mirrors: str | os.PathLike[str] | Sequence[str] | None, connections: Connections
-) -> tuple[Found, list[Mirror]]:
+def _find(wiki: str, date: str | None, mirrors: Mirrors, connections: Connections) -> tuple[Found, list[Mirror]]:
     """The dump, and the mirrors beside the one that it was found at."""
     require_wiki(wiki)
     if date is not None:
         require_date(date)
-    addresses = [os.fspath(mirrors)] if isinstance(mirrors, str | os.PathLike) else list(mirrors or [MAIN_SITE])
-    places = [mirror_at(address, connections) for address in dict.fromkeys(addresses)]
+    addresses = [mirrors] if isinstance(mirrors, str | os.PathLike) else mirrors or [MAIN_SITE]
+    places = [mirror_at(address, connections) for address in dict.fromkeys(os.fspath(address) for address in addresses)]
     with Progress(f"look for {wiki}", 0, "dumps", slow_start=True):  # shows what is waited for
         found = find_dump(wiki, date, places)
     return found, [place for place in places if place is not found.mirror]
@@ -231,7 +230,7 @@ def _target(to: str | os.PathLike[str]) -> tuple[AbstractFileSystem, str, str]:
         raise PermissionError(f"nothing can be written to {place}: give a folder, or a store such as s3://bucket/dumps")
     if isinstance(fs, LocalFileSystem):
         require_writable(root)
-    return fs, root.rstrip("/"), place
+    return fs, root.rstrip("/") or "/", place
 
 
 def _sized(chosen: Sequence[DumpPart], mirror: Mirror) -> list[DumpPart]:
@@ -291,11 +290,11 @@ def _fetch_one(
     if isinstance(fs, LocalFileSystem):
         require_space(root, max(0, (part.size or 0) - partial_bytes(part, root)))
     mirror = fetch(part, sink_for(fs, root, part), mirrors, connections, advance)
-    row = _file_row(part, "fetched", part.size or fs.info(f"{root}/{part.name}")["size"])
-    return {**row, "seconds": round(time.monotonic() - began, 3), "from": mirror.url}
+    return {**_file_row(part, "fetched", fs, root), "seconds": round(time.monotonic() - began, 3), "from": mirror.url}
 
 
-def _file_row(part: DumpPart, state: str, size: int) -> dict[str, Any]:
+def _file_row(part: DumpPart, state: str, fs: AbstractFileSystem, root: str) -> dict[str, Any]:
+    size = fs.size(f"{root}/{part.name}") if part.size is None else part.size
     return {"file": part.name, "state": state, "bytes": size, "seconds": None, "from": None}
 
 

@@ -207,6 +207,20 @@ def test_content_exports_are_fetched(server, tmp_path):
     assert fetched(tmp_path) == export
 
 
+@pytest.mark.parametrize("faults", [[None], ["drop"], [503, "drop"]])
+def test_files_whose_size_nobody_tells(server, tmp_path, faults):
+    name = "testwiki-2025-12-01-p1p9.xml.bz2"
+    server.files = content("testwiki", "2025-12-01", {name: body(1)})
+    server.with_sizes = False
+    server.faults[next(path for path in server.files if path.endswith(name))] = faults
+    found = rw.parts("testwiki", mirrors=server.url)
+    assert found.parts[0]["bytes"] is None
+    assert "MB" not in str(found)
+    for state in ("fetched", "there"):
+        done = rw.download("testwiki", 1, to=tmp_path, mirrors=server.url)
+        assert [(row["state"], row["bytes"]) for row in done.files] == [(state, SIZE)]
+
+
 def test_a_verified_file_is_not_even_read_again_and_a_changed_one_is_fetched(server, tmp_path, monkeypatch):
     place = dict(to=tmp_path, mirrors=server.url)
     rw.download("testwiki", 1, **place)
