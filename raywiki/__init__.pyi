@@ -10,6 +10,10 @@ from .engine.read import read_dump as read_dump
 from .engine.tokens import tokenize as tokenize
 from .engine.train import TrainSummary as TrainSummary
 from .engine.train import train as train
+from .local.download import DownloadSummary as DownloadSummary
+from .local.download import DumpParts as DumpParts
+from .local.download import download as download
+from .local.download import parts as parts
 from .local.eval import EvalSummary as EvalSummary
 from .local.eval import evaluate as evaluate
 from .local.export import ExportSummary as ExportSummary

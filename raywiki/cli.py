@@ -54,6 +54,16 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Redo parts that are committed with other settings.")]
 
+WikiArg = Annotated[str, typer.Argument(metavar="WIKI", help="Name of the wiki: enwiki, simplewiki …")]
+DumpDate = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="20251101, or 2025-11-01 for a content export; the newest complete dump by default."),
+]
+MirrorOpt = Annotated[
+    list[str] | None,
+    typer.Option(help="Address of a mirror, or a folder like one, tried in turn; the main site by default."),
+]
+
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
 Cleaner = Annotated[str | None, typer.Option(help="raywiki, or mwparserfromhell to compare; as the corpus is by default.")]
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
@@ -116,6 +126,31 @@ def _option(name: str, kind: Any, text: str) -> inspect.Parameter:
     flag = f"--{name.replace('_', '-')}"
     option = typer.Option(f"{flag}/--no-compile" if name == "compile" else flag, help=text)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+@app.command()
+def parts(
+    wiki: WikiArg, date: DumpDate = None, mirror: MirrorOpt = None,
+    corpus: Annotated[str | None, typer.Option(help="Folder or URL of a corpus: show which parts it has.")] = None,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """The parts of a wiki's dump: number, page ids, size, checksum."""
+    import raywiki as rw
+
+    show(lambda: rw.parts(wiki, date=date, mirrors=mirror or None, corpus=corpus), json, debug)
+
+
+@app.command()
+def download(
+    wiki: WikiArg,
+    parts: Annotated[str, typer.Option(help="Numbers, as `raywiki parts` shows them: 2, 1-3 or 1-3,7.")],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or URL that the files go to.")],
+    date: DumpDate = None, mirror: MirrorOpt = None, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Fetch parts of a wiki's dump, check them, and go on where an earlier call stopped."""
+    import raywiki as rw
+
+    show(lambda: rw.download(wiki, parts, to=to, date=date, mirrors=mirror or None), json, debug)
 
 
 @app.command()

@@ -72,7 +72,7 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
         fs.makedirs(folder, exist_ok=True)
         yield temporary
         if temporary != path and fs.exists(temporary):
-            _move(fs, temporary, path)
+            move(fs, temporary, path)
     except BaseException as error:
         if temporary != path and fs.exists(temporary):
             fs.rm_file(temporary)
@@ -144,7 +144,8 @@ class HashingFile:
         self.closed = True  # the file itself belongs to whoever opened it
 
 
-def _move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
+def move(fs: AbstractFileSystem, temporary: str, path: str) -> None:
+    """Give a file another name, in place of what has that name, on any file system."""
     if isinstance(fs, LocalFileSystem):
         os.replace(temporary, path)
         sync_folder(os.path.dirname(path))

@@ -8,15 +8,35 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from dump_server import classic, write_copy
 from verbs_here import without_ray
 
 from raywiki.cli import main
 
 # What is typed after `raywiki`, and fragments of the one sentence. Names in braces are places: see `places`.
 SENTENCES = [
+    # --- parts, download
+    ("parts 'English Wikipedia' --mirror {dumps}", ["'English Wikipedia' is no name of a wiki", "enwiki"]),
+    ("parts xwiki --mirror {dumps} --date yesterday", ["'yesterday' is no date of a dump", "20251101"]),
+    ("parts xwiki --mirror {no}", ["there is no folder", "no: give the address of a mirror"]),
+    ("parts xwiki --mirror ''", ["a mirror has no address", "https://dumps.wikimedia.org"]),
+    ("parts xwiki --mirror http://", ["http:// is no address of a mirror"]),
+    ("parts xwiki --mirror s4://bucket", ["no mirror can be at s4://bucket"]),
+    ("parts xwiki --mirror {dumps}", ["there is no dump of xwiki at", "check the name"]),
+    ("parts xwiki --mirror {mirror} --corpus {no}", ["no corpus at"]),
+    ("parts xwiki --mirror {mirror} --date 20260102", ["no dump of xwiki of 20260102 at", "the newest are of 20260101"]),
+    ("download xwiki --parts 0 --to {new} --mirror {mirror}", ["parts '0' cannot be understood", "1-3,7"]),
+    ("download xwiki --parts 2-1 --to {new} --mirror {mirror}", ["parts '2-1' cannot be understood"]),
+    ("download xwiki --parts 1-3 --to {new} --mirror {mirror}", ["of xwiki of 20260101 has one part, number 1, and no part 2"]),
+    ("download xwiki --parts 1 --to '' --mirror {mirror}", ["the files have no place to go to"]),
+    ("download xwiki --parts 1 --to {file} --mirror {mirror}", ["nothing can be written to", "is a file: choose another"]),
+    ("download xwiki --parts 1 --to s4://bucket --mirror {mirror}", ["no file can be written to s4://bucket"]),
+    ("download xwiki --parts 1 --to http://127.0.0.1/x --mirror {mirror}", ["nothing can be written to http://127.0.0.1/x"]),
+    ("download xwiki --parts 1 --to {new} --mirror {dumps}", ["there is no dump of xwiki at"]),
     # --- extract
     ("extract {corpus} {no}.xml.bz2", ["no.xml.bz2"]),
     ("extract {corpus} {dumps}", ["dumps"]),
+    ("extract {corpus} {dump1} {unfinished}", ["cut.xml.bz2.partial is not whole: run its `raywiki download` again"]),
     ("extract {corpus} {text}", ["text.xml.bz2"]),
     ("extract {corpus} {empty}", ["empty.xml"]),
     ("extract {corpus} {dump1} {no}.xml", ["no.xml"]),
@@ -190,6 +210,9 @@ SENTENCES = [
 ]  # fmt: skip
 USAGES = [
     ("nonsense", "No such command 'nonsense'"),
+    ("parts", "Missing argument 'WIKI'"),
+    ("download xwiki --to {new}", "Missing option '--parts'"),
+    ("download xwiki --parts 1", "Missing option '--to'"),
     ("extract", "Missing argument 'CORPUS'"),
     ("extract {corpus}", "Missing argument 'DUMP...'"),
     ("curate {corpus} --min-chars many", "Invalid value for '--min-chars'"),
@@ -221,13 +244,15 @@ def places(little) -> dict[str, str]:
     (home / "file").write_text("no corpus")
     (home / "text.xml.bz2").write_bytes(b"just some text\n" * 100)
     (home / "empty.xml").touch()
+    (home / "cut.xml.bz2.partial").write_bytes(first.read_bytes()[:1000])
     (home / "a" / "small.json").write_text((little / "small.json").read_text() + "\n")
     (home / "second.json").write_text((little / "small.json").read_text())
     (home / "list.json").write_text("[1, 2]")
     (home / "b" / first.name).write_bytes(third.read_bytes())
     fsspec.filesystem("memory").pipe("/there/file", b"")
-    names = {name: name for name in ("hollow", "file", "dumps", "no", "new")}
-    names |= {"text": "text.xml.bz2", "empty": "empty.xml", "renamed": "a/small.json"}
+    write_copy(home / "mirror", classic("xwiki", "20260101", {"xwiki-20260101-pages-articles.xml.bz2": b"some bytes"}))
+    names = {name: name for name in ("hollow", "file", "dumps", "no", "new", "mirror")}
+    names |= {"text": "text.xml.bz2", "empty": "empty.xml", "unfinished": "cut.xml.bz2.partial", "renamed": "a/small.json"}
     names |= {"second": "second.json", "listed": "list.json", "other": f"b/{first.name}"}
     there = {"corpus": little / "corpus", "small": little / "small.json", "dump1": first, "dump3": third}
     return {name: str(path) for name, path in {**there, **{name: home / path for name, path in names.items()}}.items()}

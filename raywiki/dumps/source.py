@@ -9,11 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import raywiki
+
 RETRIES = 6  # with the waits below about half a minute in all
 FIRST_WAIT = 0.5  # seconds; doubles each time
+LONGEST_WAIT = 600.0  # seconds that a server may ask to be left alone (Retry-After), before it counts as failed
 SILENCE = 30.0  # seconds without a byte after which a server counts as failed
 # Wikimedia answers 403 to clients that do not say who they are (https://meta.wikimedia.org/wiki/User-Agent_policy).
-USER_AGENT = "raywiki/0.1 (https://pypi.org/project/raywiki; dump reader)"
+USER_AGENT = f"raywiki/{raywiki.__version__} (https://pypi.org/project/raywiki; dump reader)"
+
+PARTIAL = ".partial"  # ends the name of a file whose download is not finished
 
 T = TypeVar("T")
 
@@ -33,6 +38,8 @@ class Source:
         self.furthest = 0  # how far a SourceFile has read
 
     def __enter__(self) -> Source:
+        if self.path.endswith(PARTIAL):  # a pattern such as dumps/* names it too
+            raise ValueError(f"{self.path} is not whole: run its `raywiki download` again, which goes on from there")
         if is_url(self.path):
             self._fs, self._key = filesystem(self.path)
         else:
@@ -72,8 +79,15 @@ class Source:
         return data
 
 
-def retry(call: Callable[[], T], path: str) -> T:
+def retry(call: Callable[[], T], path: str, wait: Callable[[float], None] = time.sleep) -> T:
     """Call; after a network's fault wait and call again, a bounded number of times.
+
+    A server that says when to come back (Retry-After) is left alone for that long, if it is not longer than LONGEST_WAIT.
+
+    Args:
+        call: what may fail.
+        path: what it reads, for errors.
+        wait: waits so many seconds; what it raises ends the retries.
 
     Raises:
         FileNotFoundError: the server says that there is no such file.
@@ -91,10 +105,12 @@ def retry(call: Callable[[], T], path: str) -> T:
                 raise FileNotFoundError(f"there is no dump file {path}: check the address") from None
             if isinstance(fault, PermissionError):
                 raise PermissionError(f"no permission to read {path}: {fault}") from error
-            if attempt == RETRIES or not _is_passing(fault):
-                what = f"cannot read {path} after {attempt + 1} attempts: {_describe(fault)}"
+            seconds = _asked_wait(fault)
+            if attempt == RETRIES or not _is_passing(fault) or seconds > LONGEST_WAIT:
+                asks = f", and the server asks to come back in {seconds:,.0f} seconds" if seconds > LONGEST_WAIT else ""
+                what = f"cannot read {path} after {attempt + 1} attempts: {_describe(fault)}{asks}"
                 raise ConnectionError(what) from error
-            time.sleep(FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25))
+        wait(max(seconds, FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25)))
     raise AssertionError("unreachable")
 
 
@@ -116,7 +132,7 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 def _true_fault(error: BaseException) -> BaseException:
     """fsspec turns whatever a server answers to a first request into FileNotFoundError; only 404 and 410 are that."""
-    if getattr(error, "status", None) in (404, 410):
+    if _status(error) in (404, 410):
         return FileNotFoundError()
     if isinstance(error, FileNotFoundError) and error.__cause__ is not None:
         return _true_fault(error.__cause__)
@@ -125,16 +141,36 @@ def _true_fault(error: BaseException) -> BaseException:
 
 def _is_passing(error: BaseException) -> bool:
     """Whether the same call may succeed in a moment: a network fault, or a server that says 408, 429 or 5xx."""
-    status = getattr(error, "status", None)
-    if isinstance(status, int) and status >= 400:
+    status = _status(error)
+    if status is not None and status >= 400:
         return status in (408, 429) or status >= 500
     network = ("aiohttp", "botocore", "asyncio", "requests", "urllib3")
     return isinstance(error, OSError | TimeoutError | EOFError) or type(error).__module__.split(".")[0] in network
 
 
+def _status(error: BaseException) -> int | None:
+    """The HTTP status in an error of aiohttp's or requests'."""
+    status = getattr(error, "status", getattr(getattr(error, "response", None), "status_code", None))
+    return status if isinstance(status, int) else None
+
+
+def _asked_wait(error: BaseException) -> float:
+    """The seconds that a server's Retry-After asks for, as a number or a date; 0 where it does not, or not in a known form."""
+    headers = getattr(error, "headers", None) or getattr(getattr(error, "response", None), "headers", None) or {}
+    if not (asked := headers.get("Retry-After")):
+        return 0.0
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
+
+    try:
+        return float(Retry().parse_retry_after(asked))
+    except InvalidHeader:
+        return 0.0
+
+
 def _describe(error: BaseException) -> str:
-    status = getattr(error, "status", None)
-    return f"HTTP status {status}" if isinstance(status, int) else f"{type(error).__name__} {error}".strip()
+    status = _status(error)
+    return f"{type(error).__name__} {error}".strip() if status is None else f"HTTP status {status}"
 
 
 class SourceFile(io.RawIOBase):

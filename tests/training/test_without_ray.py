@@ -31,10 +31,12 @@ ABSENT = [
     "mwxml",
     "polars",
     "ray",
+    "requests",
     "rich",
     "tiktoken",
     "tokenizers",
     "typer",
+    "urllib3",
     "xxhash",
     "tensorboard",
 ]
