@@ -272,11 +272,11 @@ def _summary(
 
 
 def _dashes(losses: dict[str, float | None], segments: Sequence[dict[str, Any]]) -> list[str]:
-    """What the dashes in a summary mean: parts that cannot be evaluated, and those that were not as a segment began."""
+    """What the dashes in a summary mean: parts that cannot be evaluated, and those of which a segment's begin is not known."""
     bare = [part for part, loss in losses.items() if loss is None]
-    late = [row["part"] for each in segments for row in _loss_rows(each) if row["before"] is None and row["after"] is not None]
+    rows = [row for segment in segments for row in _loss_rows(segment) if row["part"] not in bare]
+    late = list(dict.fromkeys(row["part"] for row in rows if None in row.values()))
     notes = [not_evaluated(bare)] if bare else []
     if late:
-        unknown = some_parts(list(dict.fromkeys(late)))
-        notes.append(f"no loss is known of {unknown} as the segment began, so that the change is not known either")
+        notes.append(f"not all losses of {some_parts(late)} are known as the segment began, so that the change is not either")
     return notes
