@@ -6,7 +6,7 @@ Windows have 16 targets of 20 bytes each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,20 @@ def write(folder: Path, stretches: Sequence[Stretch], digests: Mapping[str, str]
     return run
 
 
+def change(run: Run, segment: int, **fields: Any) -> None:
+    """Write a segment as if it had been another one: cut short, or over a part with other tokens."""
+    segments = list(run.segments)
+    segments[segment] = replace(segments[segment], **fields)
+    write_run(replace(run, segments=tuple(segments)))
+
+
 def _write_segment(run: Run, index: int, stretch: Stretch) -> None:
     path, segment = run.folder / EVALS, run.segments[index]
     before = run.segments[index - 1].end_step if index else 0
-    add_evals(path, index, "begin", before, _windows(stretch.begin))
+    add_evals(path, index, "begin", before, windows_of(stretch.begin))
     means = {step: dict(losses) for step, losses in stretch.between.items()}
     if stretch.end is not None:
-        add_evals(path, index, "end", segment.end_step, _windows(stretch.end))
+        add_evals(path, index, "end", segment.end_step, windows_of(stretch.end))
         means[segment.end_step] = {part: float(losses.mean()) for part, losses in stretch.end.items() if len(losses)}
     for step in range(segment.start_step + 1, segment.end_step + 1):
         line = {"step": step, "segment": index, "tokens": run.tokens_at(index, step), "train_loss": 1.0, "lr": 1e-3}
@@ -69,7 +76,8 @@ def _write_segment(run: Run, index: int, stretch: Stretch) -> None:
         append_metrics(run.folder / METRICS, {**line, "val_loss": means[step]} if step in means else line)
 
 
-def _windows(losses: Losses) -> pa.Table:
+def windows_of(losses: Losses) -> pa.Table:
+    """These losses as `evals.parquet` has them."""
     rows = [
         {"part": part, "window": number * TARGETS, "n_targets": TARGETS, "n_bytes": 20, "loss": float(loss) * TARGETS}
         for part, of_part in losses.items()

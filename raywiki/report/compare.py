@@ -28,8 +28,8 @@ class CompareSummary:
     decays that were left aside, and `hours` of training, those of such decays too. `parts` has a dict for each part: `windows`
     that both evaluated, the mean loss of the `first` and the `second` run (nats a token), their `difference`, second - first,
     and its 95 % interval, `low` to `high`; None where there is none. `total` has the same over all parts together. `equal` has,
-    for tokens and for hours (`of`), where they are not equal at the ends, the same at the evaluated `step` of the longer run
-    (`run`) that is nearest to where they are. `verdict` is a sentence.
+    for tokens and for hours (`of`), where they are not equal at the ends, the same at the evaluated `step` (of `segment`, from
+    0) of the longer run (`run`) that is nearest to where they are. `verdict` is a sentence.
     """
 
     corpus: str
@@ -249,7 +249,7 @@ def _at_step(
 ) -> dict[str, Any]:  # fmt: skip
     """The longer run at a line of its metrics beside the other at its end: by windows where they are stored, else by means."""
     segment = longer.run.segments[row["segment"]]
-    about = {"of": what, "run": longer.run.name, **{name: row[name] for name in ("step", "tokens")}}
+    about = {"of": what, "run": longer.run.name, **{name: row[name] for name in ("segment", "step", "tokens")}}
     about["hours"] = row["hours"] or None
     about["of_parts"] = pairs["part"].n_unique()
     about["is_before_decay"] = not _is_end(longer, row) and segment.schedule != "constant"
@@ -325,7 +325,9 @@ def _amount(what: str, value: float) -> str:
 def _equal_words(found: dict[str, Any]) -> str:
     """One of `CompareSummary.equal` as a sentence."""
     hours = f", {found['hours']:,.4g} hours" if found["hours"] else ""
-    where = f"run {found['run']} at step {found['step']:,} ({found['tokens']:,} tokens{hours})"
+    where = (
+        f"run {found['run']} at step {found['step']:,} of segment {found['segment'] + 1} ({found['tokens']:,} tokens{hours})"
+    )
     losses = f"first {found['first']:.3f}, second {found['second']:.3f}, difference {found['difference']:+.3f}"
     if found["low"] is not None:
         losses += f" ({found['low']:+.3f} to {found['high']:+.3f})"

@@ -42,14 +42,12 @@ def segment_ends(corpus: Corpus, run: Run) -> pl.DataFrame:
         schema=KNOWN,
         orient="row",
     )
-    ends = rows.filter(pl.col("moment") == "end")
-    begins = rows.filter(pl.col("moment") == "begin").join(known, on=["segment", "part"])
-    before = begins.with_columns(pl.col("segment") - 1).drop("end_step")
-    keys = ["segment", "part"]
-    at_end = ends.join(known, on=keys)
-    late = before.join(known, on=[*keys, "digest"]).join(ends, on=keys, how="anti").select(at_end.columns)
-    found = pl.concat([at_end, late]).filter(pl.col("step") == pl.col("end_step"))
-    return found.sort("segment", maintain_order=True).select(*keys, "digest", "window", "n_targets", "n_bytes", "loss")
+    keys, at_end = ["segment", "part"], pl.col("step") == pl.col("end_step")
+    ends = rows.filter(pl.col("moment") == "end").join(known, on=keys).filter(at_end)  # not of one that was cut short after
+    begins = rows.filter(pl.col("moment") == "begin").join(known, on=keys).drop("end_step").with_columns(pl.col("segment") - 1)
+    late = begins.join(known, on=[*keys, "digest"]).filter(at_end).join(ends, on=keys, how="anti")
+    found = pl.concat([ends, late.select(ends.columns)]).sort("segment", maintain_order=True)
+    return found.select(*keys, "digest", "window", "n_targets", "n_bytes", "loss")
 
 
 def curve(corpus: Corpus, run: Run) -> pl.DataFrame:

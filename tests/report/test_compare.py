@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from little_corpus import TINY
-from made_run import TARGETS, Stretch, write
+from made_run import TARGETS, Stretch, change, write
 from verbs_here import without_ray
 
 import raywiki as rw
@@ -104,7 +105,7 @@ def test_at_equal_tokens_by_means_in_mid_segment(corpus):
     assert tokens["second"] == pytest.approx(found.total["second"])
     assert (tokens["low"], tokens["high"], tokens["windows"], tokens["is_before_decay"]) == (None, None, None, True)
     words = " ".join(str(found).split())
-    assert "at equal tokens: run r1 at step 15 (960 tokens, " in words
+    assert "at equal tokens: run r1 at step 15 of segment 2 (960 tokens, " in words
     assert "no interval, as in mid-segment only means are kept" in words
     assert "to its disadvantage" in words
 
@@ -117,10 +118,31 @@ def test_at_equal_tokens_by_windows_at_the_end_of_a_segment_that_grew_on(corpus)
     tokens, hours = found.equal
     assert (tokens["of"], hours["of"]) == ("tokens", "hours")
     for each in (tokens, hours):
-        assert (each["run"], each["step"], each["windows"], each["is_before_decay"]) == ("r1", 10, 60, False)
+        assert (each["run"], each["segment"], each["step"], each["windows"]) == ("r1", 0, 10, 60)
+        assert not each["is_before_decay"]
         assert each["low"] < each["difference"] < each["high"] < -0.09
     assert found.notes == ("only run r1 learned from part b: it is not compared there",)
     assert "at equal hours: run r1 at step 10" in str(found)
+
+
+def test_the_end_of_a_segment_is_taken_before_a_step_that_is_nearer(corpus):
+    """Where both are near enough to be called equal: its rate has come down, and it has windows."""
+    first = Stretch(200, {"a": A}, tok_per_sec=None)
+    grown = Stretch(400, {"a": A - 1}, start=160, between={201: {"a": 9.0}}, tok_per_sec=None)
+    made(corpus, "r1", first, grown)
+    made(corpus, "r2", Stretch(201, {"a": A}, tok_per_sec=None))
+    [tokens] = rw.compare(corpus, "r1", "r2").equal
+    assert (tokens["segment"], tokens["step"], tokens["tokens"], tokens["difference"]) == (0, 200, 200 * 64, 0.0)
+
+
+def test_a_step_at_which_a_part_had_other_tokens_is_none_to_compare_with(corpus):
+    run = write(corpus / "runs" / "r1", [Stretch(10, {"a": A}), Stretch(10, {"a": A}, start=10)])
+    made(corpus, "r2", Stretch(10, {"a": A}))
+    assert [each["step"] for each in rw.compare(corpus, "r1", "r2").equal] == [10, 10]
+    change(run, 0, parts=(replace(run.segments[0].parts[0], digest="f" * 64),))
+    found = rw.compare(corpus, "r1", "r2")
+    assert found.equal == ()
+    assert "run r1 was not evaluated where it had 640 tokens, but next at step 20" in found.notes[0]
 
 
 def test_where_nothing_was_evaluated_nothing_is_said(corpus):

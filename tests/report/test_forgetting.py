@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from made_run import Stretch, write
+from made_run import Stretch, change, windows_of, write
 
 import raywiki as rw
+from raywiki.training.evals import add_evals
 
 CHANCE = np.random.default_rng(0)
 A, B = CHANCE.gamma(25, 4 / 25, 60), CHANCE.gamma(25, 4 / 25, 40)
@@ -84,13 +86,31 @@ def test_no_null_is_without_a_note(corpus):
     assert found["b", 1]["change"] == 0
 
 
+def test_an_end_that_was_stored_before_its_segment_was_cut_short_is_none(corpus):
+    """The process died between the evaluation and its checkpoint, and the next command cut the segment."""
+    cut = [Stretch(10, {"a": A + 3}), Stretch(10, {"a": A}, start=10, begin={"a": A + 1})]
+    run = write(corpus / "runs" / "r1", cut)
+    change(run, 0, steps=8, planned_steps=10)
+    assert rw.forgetting(corpus, "r1")["loss"].to_list()[0] is None, "what began at step 10 did not end at step 8"
+    change(run, 0, steps=10, start_step=0)
+    assert rw.forgetting(corpus, "r1")["loss"].to_list()[0] == pytest.approx(A.mean() + 3)
+    add_evals(run.folder / "evals.parquet", 1, "begin", 8, windows_of({"a": A + 0.5}))
+    change(run, 0, steps=8, planned_steps=10)
+    assert rw.forgetting(corpus, "r1")["loss"].to_list()[0] == pytest.approx(A.mean() + 0.5)
+
+
 def test_a_part_that_was_tokenized_anew_is_not_compared_with_what_it_was(corpus):
     run = write(corpus / "runs" / "r1", [Stretch(10, {"a": A}), Stretch(10, {"a": A - 1}, start=10)])
-    path = run.folder / "segments.json"
-    head, tail = path.read_text().rsplit("a" * 64, 1)
-    path.write_text(head + "f" * 64 + tail)
+    change(run, 1, parts=(replace(run.segments[1].parts[0], digest="f" * 64),))
     _, second = rw.forgetting(corpus, "r1").to_dicts()
     assert (second["change"], second["note"]) == (None, "the first with these tokens")
+
+
+def test_what_begins_with_new_tokens_is_no_end_of_the_old_ones(corpus):
+    cut = [Stretch(10, None, begin={"a": A}), Stretch(10, {"a": A}, start=10, begin={"a": A + 1})]
+    run = write(corpus / "runs" / "r1", cut)
+    change(run, 1, parts=(replace(run.segments[1].parts[0], digest="f" * 64),))
+    assert rw.forgetting(corpus, "r1")["loss"].to_list() == [None, pytest.approx(A.mean())]
 
 
 def test_what_is_refused(corpus):
