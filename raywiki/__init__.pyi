@@ -22,6 +22,9 @@ from .local.sample import Sample as Sample
 from .local.sample import sample as sample
 from .local.sample import samples as samples
 from .local.tokenizer import train_tokenizer as train_tokenizer
+from .report.compare import CompareSummary as CompareSummary
+from .report.compare import compare as compare
+from .report.forgetting import forgetting as forgetting
 from .report.inspect import Rejects as Rejects
 from .report.inspect import Templates as Templates
 from .report.inspect import inspect_rejects as inspect_rejects

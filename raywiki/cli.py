@@ -248,6 +248,18 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    corpus: CorpusArg, run: Annotated[str, typer.Argument(metavar="RUN", help="First run, such as the one that grew.")],
+    other: Annotated[str, typer.Argument(metavar="RUN", help="Second run, such as one of --from-scratch.")],
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Which of two runs learned more, part by part, and whether that is more than noise."""
+    import raywiki as rw
+
+    show(lambda: rw.compare(corpus, run, other), json, debug)
+
+
+@app.command()
 def export(
     corpus: CorpusArg,
     format: Annotated[str, typer.Option(help="nanogpt, llmc, hf, jsonl, parquet or text.")],

@@ -105,6 +105,15 @@ def some_parts(parts: Sequence[str], shown: int = 3) -> str:
     return f"part{'s' * (len(parts) > 1)} {listed}"
 
 
+def not_evaluated(parts: Sequence[str]) -> str:
+    """What a dash in the place of a part's validation loss means.
+
+    >>> not_evaluated(["p1"])
+    'part p1 cannot be evaluated without a validation page: see tokenize --val-fraction'
+    """
+    return f"{some_parts(parts)} cannot be evaluated without a validation page: see tokenize --val-fraction"
+
+
 def plural(count: int, noun: str) -> str:
     """A count and its noun.
 

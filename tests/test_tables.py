@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from made_corpus import ENCODING, TOKENS, commit, count_reads, make_corpus, make_run, part_ids
 
@@ -210,13 +211,40 @@ def test_several_wikis_in_one_corpus_are_remarked(small):
     assert rw.status(small).notes[0].startswith("this corpus holds parts of 2 wikis: viwiki (1 part), xwiki (3 parts)")
 
 
-def test_tokenize_notes_parts_without_validation_pages(tmp_path):
-    none = TOKENS | {"train_documents": 10, "val_documents": 0, "train_tokens": 100, "val_tokens": 0}
+def test_tokenize_warns_of_parts_that_cannot_be_judged(tmp_path):
+    """None at all, of so large a part that more can be had, and too few of one that is too small for more."""
+    none = {**TOKENS, "train_documents": 10, "val_documents": 0, "tokens": 10**6, "train_tokens": 10**6, "val_tokens": 0}
     make_corpus(tmp_path / "corpus", 2, tokens=none)
-    [note] = rw.tokenize(tmp_path / "corpus").notes
-    assert note.startswith(f"no page of part {part_ids(2)[1]} is for validation, as 10 documents at val_fraction=0.005 are")
-    assert "--val-fraction" in note
-    assert note.split()[0] in str(rw.tokenize(tmp_path / "corpus"))
+    small, large = part_ids(2)
+    summary = rw.tokenize(tmp_path / "corpus")
+    assert summary.warnings == (
+        f"too little validation text in part {large} to judge a run by: 0 windows of 256 tokens, where the interval of a loss "
+        "needs about 30; --val-fraction 0.013 with --overwrite would do; what a run has learned from by then cannot judge it",
+        f"too little validation text in part {small} to judge a run by: 1 window of 256 tokens, where the interval of a loss "
+        "needs about 30; there is too little text for so many: judge by all parts together",
+    )
+    assert "warning: too little validation text" in str(summary)
+
+
+def test_the_val_fraction_that_would_do():
+    """By the hash that chooses the pages: so many windows come out, give or take, and none where they are enough already."""
+    from raywiki.engine.tokens import SEQ_LEN, _few_windows, _share_for
+    from raywiki.intervals import ENOUGH
+    from raywiki.tokens.table import splits
+
+    pages = np.arange(1, 4001)
+
+    def tokens(share: float) -> Manifest:
+        val = 100 * splits(pages, share).count("val")
+        counts = {**TOKENS, "documents": len(pages), "val_tokens": val, "train_tokens": 100 * len(pages) - val}
+        return Manifest("tokens", "p1", {"val_fraction": share}, (), counts)
+
+    for share in (0.0, 0.002, 0.01):
+        enough = _share_for(ENOUGH * SEQ_LEN, tokens(share))
+        assert enough > share
+        assert tokens(enough).counts["val_tokens"] == pytest.approx(ENOUGH * SEQ_LEN, rel=0.25)
+        assert len(_few_windows([tokens(share)])) == 1
+    assert _few_windows([tokens(0.05)]) == []
 
 
 def test_tokenize_notes_an_encoding_made_for_another_language(small):

@@ -165,6 +165,12 @@ SENTENCES = [
     ("eval {corpus} --run r1 --batch-size 0", ["batch_size=0 makes no sense"]),
     ("eval {corpus} --run r1 --max-val-windows 0", ["max_val_windows=0 makes no sense"]),
     ("eval memory://there --run r1", ["eval needs a corpus in a folder, not memory://there"]),
+    # --- compare
+    ("compare {no} r1 r2", ["no corpus at"]),
+    ("compare {corpus} r1 r1", ["run r1 is both runs to compare", "two different ones"]),
+    ("compare {corpus} r1 nobody", ["there is no run nobody", "train one first"]),
+    ("compare {corpus} ../r1 r1", ["run='../r1' is no name of a run"]),
+    ("compare memory://there r1 r2", ["compare needs a corpus in a folder, not memory://there"]),
     # --- status, inspect, gc, remove
     ("status {no}", ["no corpus at", "raywiki extract"]),
     ("status ''", ["the corpus has no name"]),
@@ -205,6 +211,8 @@ USAGES = [
     ("sample {corpus}", "Missing option '--run'"),
     ("eval {corpus}", "Missing option '--run'"),
     ("eval {corpus} --run r1 --batch-size many", "Invalid value for '--batch-size'"),
+    ("compare {corpus}", "Missing argument 'RUN'"),
+    ("compare {corpus} r1", "Missing argument 'RUN'"),
     ("remove {corpus}", "Missing argument 'PART...'"),
     ("inspect rejects {corpus} -n few", "Invalid value for '-n'"),
     ("gc {corpus} --min-age old", "Invalid value for '--min-age'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections import Counter
@@ -18,10 +19,11 @@ import raywiki
 from raywiki.corpus import Corpus, Tables
 from raywiki.documents import kept_pages, kept_rows, require_curated
 from raywiki.engine.cluster import run
+from raywiki.intervals import ENOUGH
 from raywiki.manifest import Manifest, Shard, part_folder, settle, shard_key, tokens_table
 from raywiki.progress import Progress
 from raywiki.schema import tokens_schema
-from raywiki.summary import Summary, lost_parts, some_parts
+from raywiki.summary import Summary, lost_parts, plural, some_parts
 from raywiki.tokens import (
     BackendFailed,
     Encoding,
@@ -33,8 +35,11 @@ from raywiki.tokens import (
     vocabulary_path,
 )
 from raywiki.tokens.table import PARQUET_OPTIONS, VAL_FRACTION
+from raywiki.training.order import n_windows
 
 FEW_CHARACTERS = 2.0  # a token, below which an encoding was made for another language: GPT-2 has 4 to 5 in English
+SEQ_LEN = 256  # of the small models: a part that can be judged with them has enough text
+MOST_VAL = 0.1  # no larger share of the pages is advised: the rest shall train
 COUNTS = ("documents", "train_documents", "val_documents", "tokens", "train_tokens", "val_tokens", "characters")
 
 
@@ -88,6 +93,7 @@ def tokenize(
     warnings += [
         f"part {p} is not curated yet: run `raywiki curate {corpus.url}`" for p in tables["articles"] if p not in decided
     ]
+    warnings += _few_windows(done)
     notes = _notes(corpus, done, name if "tiktoken" in json.loads(vocabulary) else None)
     rows = tuple(_row(manifest, states[manifest.part]) for manifest in done)
     return Summary("tokenize", corpus.url, rows, time.monotonic() - started, tuple(warnings), tuple(notes))
@@ -119,7 +125,7 @@ def tokens_settings(
 
 
 def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> list[str]:
-    """What is good to know of tokens: an encoding that fits the language badly, parts without a validation page.
+    """What is good to know of tokens: an encoding that fits the language badly.
 
     `published` is the name of an encoding of tiktoken's; a vocabulary of one's own is not advised to be one's own.
     """
@@ -133,15 +139,55 @@ def _notes(corpus: Corpus, done: Sequence[Manifest], published: str | None) -> l
             f"({tokens:,} tokens), English has 4 to 5: it was made for another language. One of your own takes fewer: "
             f"`raywiki tokenizer train {corpus.url} --to FILE`, then `raywiki tokenize {corpus.url} --encoding FILE`"
         )
-    bare = [each for each in done if each.counts["documents"] and not each.counts["val_documents"]]
-    if bare:
-        documents, share = sum(each.counts["documents"] for each in bare), bare[0].settings["val_fraction"]
-        notes.append(
-            f"no page of {some_parts([each.part for each in bare])} is for validation, as {documents:,} documents at "
-            f"val_fraction={share} are about {documents * share:.1f}: no validation loss will be known there; a larger "
-            "--val-fraction with --overwrite gives them some"
-        )
     return notes
+
+
+def _few_windows(done: Sequence[Manifest]) -> list[str]:
+    """Warnings of parts whose validation text is too little to judge a run by, with the share of pages that would do."""
+    few = [each for each in done if each.counts["documents"] and _windows(each) < ENOUGH]
+    shares = {each.part: _share_for(ENOUGH * SEQ_LEN, each) for each in few}
+    warnings = []
+    if large := [each for each in few if shares[each.part] <= MOST_VAL]:
+        share = _round_up(max(shares[each.part] for each in large))
+        would_do = f"--val-fraction {share:g} with --overwrite would do; what a run has learned from by then cannot judge it"
+        warnings.append(f"{_too_little(large)}; {would_do}")
+    if small := [each for each in few if shares[each.part] > MOST_VAL]:
+        warnings.append(f"{_too_little(small)}; there is too little text for so many: judge by all parts together")
+    return warnings
+
+
+def _too_little(parts: Sequence[Manifest]) -> str:
+    least, most = min(map(_windows, parts)), max(map(_windows, parts))
+    return (
+        f"too little validation text in {some_parts([each.part for each in parts])} to judge a run by: "
+        f"{f'{least} to ' if least < most else ''}{plural(most, 'window')} of {SEQ_LEN} tokens, where the interval of a loss "
+        f"needs about {ENOUGH}"
+    )
+
+
+def _windows(tokens: Manifest) -> int:
+    """Validation windows of a part, for a model that sees `SEQ_LEN` tokens."""
+    return n_windows(max(0, tokens.counts["val_tokens"] - 1), SEQ_LEN)
+
+
+def _share_for(val_tokens: int, tokens: Manifest) -> float:
+    """The val_fraction at which so many validation tokens are expected, of a part that has fewer; above 1: none.
+
+    Pages keep their side, so that it is the present one and the share that is lacking of what trains now.
+    """
+    share, counts = tokens.settings["val_fraction"], tokens.counts
+    lacking = (val_tokens - counts["val_tokens"]) / counts["train_tokens"] if counts["train_tokens"] else 1
+    return float(share + (1 - share) * lacking)
+
+
+def _round_up(share: float) -> float:
+    """To two digits.
+
+    >>> _round_up(0.01234), _round_up(0.05)
+    (0.013, 0.05)
+    """
+    unit = 10.0 ** (math.floor(math.log10(share)) - 1)
+    return round(math.ceil(share / unit - 1e-9) * unit, 9)
 
 
 @dataclass(frozen=True)

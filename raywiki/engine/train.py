@@ -12,7 +12,7 @@ import os
 import sys
 import textwrap
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -23,7 +23,7 @@ from raywiki.engine.fit import Fitted, Placement, fit_segment, place, wait_for_r
 from raywiki.files import require_writable
 from raywiki.manifest import TABLES
 from raywiki.progress import Progress
-from raywiki.summary import WIDTH, as_html, sentences, some_parts, table
+from raywiki.summary import WIDTH, as_html, not_evaluated, sentences, some_parts, table
 from raywiki.tokens import corpus_byte_lengths
 from raywiki.training import Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.board import wants_board
@@ -264,10 +264,19 @@ def _summary(
     evaluated = [record for record in read_metrics(run.folder / METRICS) if record.get("val_loss")]
     newest = evaluated[-1] if evaluated else {}
     losses: dict[str, float | None] = newest.get("val_loss", {})
-    bare = [part for part, loss in losses.items() if loss is None]
-    if bare:
-        notes = [*notes, f"{some_parts(bare)} cannot be evaluated without a validation page: see tokenize --val-fraction"]
+    notes = [*notes, *_dashes(losses, segments)]
     return TrainSummary(
         corpus.url, run.name, state, run.steps_done, segments, losses, seconds, tuple(warnings), tuple(notes),
         newest.get("val_bpb", {}),
     )  # fmt: skip
+
+
+def _dashes(losses: dict[str, float | None], segments: Sequence[dict[str, Any]]) -> list[str]:
+    """What the dashes in a summary mean: parts that cannot be evaluated, and those of which a segment's begin is not known."""
+    bare = [part for part, loss in losses.items() if loss is None]
+    rows = [row for segment in segments for row in _loss_rows(segment) if row["part"] not in bare]
+    late = list(dict.fromkeys(row["part"] for row in rows if None in row.values()))
+    notes = [not_evaluated(bare)] if bare else []
+    if late:
+        notes.append(f"not all losses of {some_parts(late)} are known as the segment began, so that the change is not either")
+    return notes

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from raywiki.corpus import Corpus, Manifest, tokens_table
 from raywiki.progress import Progress
-from raywiki.summary import as_html, sentences, some_parts, table
+from raywiki.summary import as_html, not_evaluated, sentences, some_parts, table
 from raywiki.tokens import corpus_byte_lengths
 from raywiki.training import Run, cache_folder, chosen_parts, load_model, open_cache
 from raywiki.training.cache import check_caches
@@ -140,7 +140,7 @@ def _notes(run: Run, rows: Sequence[dict[str, Any]], why: str) -> Iterator[str]:
     bare = [row["part"] for row in rows if not row["windows"]]
     new = [row["part"] for row in rows if row["part"] not in run.known]
     if bare:
-        yield f"{some_parts(bare)} cannot be evaluated without a validation page: see tokenize --val-fraction"
+        yield not_evaluated(bare)
     if new:
         yield f"run {run.name} has not learned from {some_parts(new)}"
     if why:

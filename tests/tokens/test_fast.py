@@ -144,7 +144,7 @@ def with_fast(monkeypatch, change) -> None:
 def test_the_backend_is_a_note_and_changes_nothing(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(verb, "fast_encoding", lambda plain, vocabulary: None)
     summary, slow = encode(corpus, tmp_path)
-    assert summary.warnings == ()
+    assert not any("encoded" in warning for warning in summary.warnings)
     assert {each.notes["encoded_by"] for each in slow.values()} == {"tokenizers"}
     assert len(slow["p1"].shards) == 2
     for part in slow:
@@ -175,7 +175,7 @@ def failing(text: str, ids: np.ndarray) -> np.ndarray:
 def test_a_part_whose_ids_differ_is_encoded_without_it(corpus, tmp_path, monkeypatch, change, why):
     with_fast(monkeypatch, change)
     summary, manifests = encode(corpus, tmp_path)
-    [warning] = summary.warnings
+    [warning] = [each for each in summary.warnings if "encoded" in each]
     assert re.fullmatch(f"part p1 was encoded by tokenizers, as {why}", warning)
     assert {part: each.notes["encoded_by"] for part, each in manifests.items()} == {"p1": "tokenizers", "p2": "gigatoken"}
     decode = load_encoding("own", (tmp_path / "own.json").read_bytes()).decode
