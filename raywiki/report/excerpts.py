@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -42,9 +42,7 @@ def find_prompts(corpus: Corpus, run: Run) -> list[str]:
     return [encoding.decode(ids).rstrip("\ufffd") for ids in heads]
 
 
-def excerpts(
-    corpus: Corpus, run: Run, prompts: Sequence[str], max_tokens: int, written: Callable[[], None] = lambda: None
-) -> Iterator[Excerpt]:
+def excerpts(corpus: Corpus, run: Run, prompts: Sequence[str], max_tokens: int, done: Collection[int]) -> Iterator[Excerpt]:
     """Of each segment, one text after each prompt, drawn with seed 0 on the CPU; see `rw.samples`.
 
     Args:
@@ -52,22 +50,20 @@ def excerpts(
         run: one of its runs.
         prompts: texts to go on from.
         max_tokens: tokens of a text, at most.
-        written: called after each text.
+        done: the segments (from 0) that came to their ends.
     """
-    at = run.stands_at()
     for number, segment in enumerate(run.segments):
         step = segment.end_step
         found = find_step(run.folder / CHECKPOINTS, number, step, verify=False)
         if found is None:
             gone = f"its last checkpoint, of step {step:,}, is gone"
-            why = gone if (number, step) <= at else f"the segment has not come to its end, step {step:,}"
+            why = gone if number in done else f"the segment has not come to its end, step {step:,}"
             yield Excerpt(number, step, "", why=why)
             continue
         try:
             chosen = samples(corpus, run.name, prompts, max_tokens=max_tokens, device="cpu", checkpoint=found.folder.name)
             for sample in chosen:
                 yield Excerpt(number, step, sample.prompt, "".join(sample), note=sample.note)
-                written()
         except (ValueError, OSError) as error:
             yield Excerpt(number, step, "", why=str(error))
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from raywiki.report.evaluated import difference, mean_loss, paired
 from raywiki.summary import plural, some_parts
+from raywiki.training.config import recipe_name
 from raywiki.training.order import Segment
 from raywiki.training.runs import Run
 
@@ -198,9 +199,9 @@ def run_sentences(run: Run, lines: pl.DataFrame, segments: Rows, now: Rows, chan
     """The answer: where the run stands, its loss by part now, what the last growth brought, and what was forgotten."""
     newest = lines.row(-1, named=True)
     hours = f" and {newest['hours']:,.3g} hours of training" if newest["hours"] else ""
-    segment = run.segments[newest["segment"]]
+    segment, config = run.segments[newest["segment"]], run.config
     yield (
-        f"Run {run.name} ({run.config.size}, {run.config.recipe}, {run.config.model.n_params:,} weights) stands at step "
+        f"Run {run.name} ({config.size}, {recipe_name(config.recipe)}, {config.model.n_params:,} weights) stands at step "
         f"{newest['step']:,} of {segment.end_step:,}, in segment {newest['segment'] + 1} of {len(run.segments)}, after "
         f"{newest['tokens']:,} tokens{hours}."
     )

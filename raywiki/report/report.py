@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -142,7 +142,7 @@ def render(page: Mapping[str, Any]) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template(TEMPLATE).render(page, size=FRAME, skip=SKIP)
+    return environment.get_template(TEMPLATE).render(page, size=FRAME, skip=SKIP).strip() + "\n"
 
 
 def _runs(corpus: Corpus, run: str | None) -> tuple[list[Run], list[str]]:
@@ -219,7 +219,7 @@ def _cost_tables(tables: Tables) -> list[ShownTable]:
 def _templates_table(rows: Sequence[Mapping[str, Any]], total: int) -> ShownTable:
     columns: list[Column] = [("template", "template", None), ("dropped", "dropped", count), ("share", "share of all", percent)]
     columns += [("article", "first in", None), ("sentence", "wikitext around it", None)]
-    caption = f"The {TEMPLATES} templates that were dropped most often, of {total:,} uses that were."
+    caption = f"Templates that were dropped most often, {TEMPLATES} at most, of {total:,} uses that were."
     return shown_table(caption, [{**row, "share": row["dropped"] / total} for row in rows], columns, "no example was kept")
 
 
@@ -288,7 +288,8 @@ def _run_page(
     bytes_of = {row["part"]: row["total"] for row in inventory.part_bytes(tables)}
     returns = growth.part_returns(run, known.ends, known.evals, segments, bytes_of)
     said = growth.run_sentences(run, known.lines, segments, now, changes, known.matrix) if known.lines.height else []
-    samples, why_none = _samples(corpus, run, prompts, max_tokens)
+    done = {row["segment"] - 1 for row in segments if row["start_step"] + row["done"] == row["end_step"]}
+    samples, why_none = _samples(corpus, run, prompts, max_tokens, done)
     return {
         "name": run.name,
         "sentences": list(said),
@@ -296,7 +297,7 @@ def _run_page(
         "now": _now_table(run.name, step, now),
         "changes": _changes_table(run, ended, changes),
         "chart": _chart(run, known.lines) if known.lines.height else None,
-        "segments": _segments_table(run, segments),
+        "segments": _segments_table(run, segments, corpus.fs.du(corpus.path("runs", run.name))),
         "matrix": _matrix(run, known.matrix),
         "returns": _returns_table(run.name, returns),
         "samples": samples,
@@ -354,14 +355,16 @@ def _chart(run: Run, lines: pl.DataFrame) -> Chart:
     )  # fmt: skip
 
 
-def _segments_table(run: Run, rows: growth.Rows) -> ShownTable:
+def _segments_table(run: Run, rows: growth.Rows, size: int) -> ShownTable:
     columns: list[Column] = [("segment", "segment", count), ("start_step", "from step", count), ("end_step", "to step", count)]
     columns += [("done", "steps done", count), ("tokens", "tokens read", count), ("hours", "hours", significant)]
     columns += [("batch", "tokens a step", count), ("schedule", "schedule", None), ("lr", "peak learning rate", "{:g}".format)]
     columns += [("warmup_steps", "warm-up steps", count), ("replay", "share read again", percent)]
     columns += [("parts", "parts", count), ("new_parts", "new parts", count)]
     dash = "no speed was noted, or no such share was asked for"
-    return shown_table(f"Segments of run {run.name}; hours are those of its steps.", rows, columns, dash)
+    unit, form = size_unit(size)
+    caption = f"Segments of run {run.name}, whose folder takes {form(size)} {unit}; hours are those of its steps."
+    return shown_table(caption, rows, columns, dash)
 
 
 def _matrix(run: Run, rows: growth.Rows) -> ShownTable:
@@ -374,8 +377,8 @@ def _matrix(run: Run, rows: growth.Rows) -> ShownTable:
 def _returns_table(name: str, rows: growth.Rows) -> ShownTable:
     columns: list[Column] = [("part", "part", None), ("segment", "added by segment", count), ("before", "loss before", loss)]
     columns += [("now", "loss now", loss), ("fell", "fell by", change), ("hours", "hours of training", significant)]
-    columns += [("gb", "GB on disk", significant), ("per_hour", "fell by, an hour", significant)]
-    columns += [("per_gb", "fell by, a GB", significant)]
+    columns += [("gb", "GB on disk", significant), ("per_hour", "fell per hour", significant)]
+    columns += [("per_gb", "fell per GB", significant)]
     caption = (
         f"What each part brought to run {name} for what it cost: its own validation loss (nats a token) before it was added "
     )
@@ -390,9 +393,12 @@ def _returns_table(name: str, rows: growth.Rows) -> ShownTable:
 
 
 def _samples(
-    corpus: Corpus, run: Run, prompts: Sequence[str] | None, max_tokens: int
-) -> tuple[list[Excerpt], str]:  # fmt: skip
-    """The sample texts of a run, and why there are none, if so."""
+    corpus: Corpus, run: Run, prompts: Sequence[str] | None, max_tokens: int, done: Collection[int]
+) -> tuple[list[Excerpt], str]:
+    """The sample texts of a run, those after one prompt together, and why there are none, if so.
+
+    `done` are the segments that came to their ends.
+    """
     if not max_tokens:
         return [], "none were asked for"
     try:
@@ -401,7 +407,8 @@ def _samples(
         return [], str(error)
     if not chosen:
         return [], "there is no prompt: none was given, and no validation document is long enough"
-    return list(excerpts(corpus, run, chosen, max_tokens)), ""
+    found = list(excerpts(corpus, run, chosen, max_tokens, done))
+    return sorted(found, key=lambda each: chosen.index(each.prompt) if each.prompt in chosen else -1), ""
 
 
 def _run_settings(run: Run) -> ShownTable:
