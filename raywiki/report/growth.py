@@ -135,7 +135,8 @@ def part_returns(run: Run, ends: pl.DataFrame, evals: pl.DataFrame, segments: Ro
     for number in range(last + 1):
         before = windows_at_begin(run, ends, evals, number)
         for part in new_parts(run, number):
-            now = ends.filter((pl.col("segment") == last) & (pl.col("part") == part))
+            digest = run.segments[number].known[part].digest  # with other tokens since then, it has other windows
+            now = ends.filter((pl.col("segment") == last) & (pl.col("part") == part) & (pl.col("digest") == digest))
             pairs = paired(before.filter(pl.col("part") == part), now)
             loss, other = mean_loss(pairs), mean_loss(pairs, "other_loss")
             fell = None if loss is None or other is None else loss - other
@@ -199,6 +200,7 @@ def run_sentences(run: Run, lines: pl.DataFrame, segments: Rows, now: Rows, chan
     """The answer: where the run stands, its loss by part now, what the last growth brought, and what was forgotten."""
     newest = lines.row(-1, named=True)
     hours = f" and {newest['hours']:,.3g} hours of training" if newest["hours"] else ""
+    hours += " (with the decays that were left aside)" if hours and len(strands(run, lines)) > 1 else ""
     segment, config = run.segments[newest["segment"]], run.config
     yield (
         f"Run {run.name} ({config.size}, {recipe_name(config.recipe)}, {config.model.n_params:,} weights) stands at step "

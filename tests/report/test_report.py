@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -292,8 +293,21 @@ def test_what_growth_brought_and_what_was_forgotten(tmp_path):
     assert returns["b"]["fell by"] == "+1.000"
     assert float(returns["b"]["hours of training"]) == pytest.approx(5 / 3600, rel=0.01), "half of the second segment"
     assert float(returns["b"]["fell per hour"]) == pytest.approx(720, rel=0.01)
+    assert "hours of training (with the decays that were left aside)" in found.text
     html = (tmp_path / "report.html").read_text()
     assert len(re.findall(r'class="line grey aside"', html)) == 1, "steps 8 to 10 of the first segment"
+
+
+def test_a_part_with_other_tokens_is_not_compared_with_what_it_was(tmp_path):
+    a, b = np.full(40, 4.0), np.full(40, 5.0)
+    stretches = [Stretch(10, {"a": a}, begin={"a": a + 5}), Stretch(10, {"a": a, "b": b}, 10, begin={"a": a + 1, "b": b + 2})]
+    run = write(tmp_path / "runs" / "r1", stretches)
+    first, second = run.segments[1].parts
+    change(run, 1, parts=(replace(first, digest="f" * 64), second))
+    found = page_of(tmp_path)
+    assert found.table("role", "change")["a"]["change"] == "-1.000", "with its new tokens, before and after"
+    returns = found.table("fell per hour", "fell by")
+    assert (returns["a"]["fell by"], returns["b"]["fell by"]) == ("–", "+2.000")
 
 
 def test_a_run_that_has_just_begun_and_one_of_an_older_raywiki(tmp_path, monkeypatch):
