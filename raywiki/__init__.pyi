@@ -33,6 +33,8 @@ from .report.inspect import Rejects as Rejects
 from .report.inspect import Templates as Templates
 from .report.inspect import inspect_rejects as inspect_rejects
 from .report.inspect import inspect_templates as inspect_templates
+from .report.report import ReportSummary as ReportSummary
+from .report.report import report as report
 from .report.status import Status as Status
 from .report.status import status as status
 from .report.tokens import Tokens as Tokens

@@ -330,6 +330,26 @@ def status(
     show(lambda: rw.status(corpus, verify=verify), json, debug)
 
 
+@app.command()
+def report(
+    corpus: CorpusArg,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="FILE", help="File or URL to write; report.html in the corpus by default.")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="Tell of this run alone; of all by default.")] = None,
+    prompt: Annotated[
+        list[str] | None, typer.Option(help="Text for samples to go on from; also several times. From validation by default.")
+    ] = None,
+    max_tokens: Annotated[int, typer.Option(help="Tokens of a sample; 0 writes none.")] = 48,
+    json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """One HTML file of what a corpus holds, what its runs learned and forgot, and what that cost."""
+    import raywiki as rw
+
+    show(lambda: rw.report(corpus, to, run, prompts=prompt or None, max_tokens=max_tokens), json, debug)
+
+
 @inspect_app.command("rejects")
 def inspect_rejects(
     corpus: CorpusArg,

@@ -93,6 +93,30 @@ def require_writable(folder: str) -> None:
         raise PermissionError(f"the folder {there} cannot be written to: choose another place, or change its permissions")
 
 
+def file_to_write(to: str, what: str, example: str) -> tuple[AbstractFileSystem, str]:
+    """The file system and path of a file that a verb shall write at a path or URL: what it asks before it works.
+
+    Args:
+        to: path or URL of the file.
+        what: it is, in a word.
+        example: of a name for it.
+
+    Raises:
+        ValueError: `to` is empty.
+        OSError: `to` is a folder, or nothing can be written there. Of a remote place only the write itself can tell.
+    """
+    if not to:
+        raise ValueError(f"the {what} has no name: give a file, such as --to {example}")
+    fs, path = url_to_fs(to)
+    if fs.protocol == ("http", "https"):
+        raise PermissionError(f"nothing can be written to {to}: give a file, or a store such as s3://bucket/{example}")
+    if isinstance(fs, LocalFileSystem):
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/{example}")
+        require_writable(os.path.dirname(path))
+    return fs, path
+
+
 def publishes_at_close(fs: AbstractFileSystem) -> bool:
     """Whether a file is seen only when it is whole: in an object store a temporary name would only mean a copy.
 

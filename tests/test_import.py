@@ -32,6 +32,17 @@ def test_every_public_name_is_there_and_documented():
         assert name == "__version__" or value.__doc__, name
 
 
+def test_the_verb_report_is_no_package_whatever_was_imported_first():
+    """Its package has its name, and Python puts a package into its parent when it is imported."""
+    probe = (
+        "import raywiki as rw, raywiki.report.inspect\n"
+        "assert callable(rw.status) and callable(rw.report), rw.report\n"
+        "from raywiki.report import demo, report\n"
+        "assert callable(rw.report) and callable(report.report), rw.report\n"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True)
+
+
 def test_training_loads_without_ray_and_polars():
     """A machine that only trains has neither."""
     probe = (

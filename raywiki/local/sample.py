@@ -85,7 +85,7 @@ def sample(
 def samples(
     corpus: str | os.PathLike[str] | Corpus, run: str, prompts: Sequence[str] = ("",), *, num_samples: int = 1,
     max_tokens: int = 200, temperature: float = 0.8, top_k: int | None = 200, top_p: float | None = None, seed: int = 0,
-    device: str | None = None,
+    device: str | None = None, checkpoint: str | int | None = None,
 ) -> Iterator[Sample]:  # fmt: skip
     """Several texts: `num_samples` after each prompt, one after the other; each is written when one iterates over it.
 
@@ -95,6 +95,7 @@ def samples(
         corpus, run: as `sample` takes them, and so are the numbers and the device.
         prompts: texts to go on from.
         num_samples: texts after each prompt.
+        checkpoint: of the run: its step, "latest", "best", or the name of its folder; the newest when None.
 
     Raises:
         FileNotFoundError, ValueError: as `sample` does, before the first text is written.
@@ -107,8 +108,8 @@ def samples(
     if not corpus.is_local:
         raise ValueError(f"sample needs a corpus in a folder, not {corpus.url}: copy its runs/{run} and tokens/ there")
     check_run_name(run)
-    model, config, step = load_model(Path(corpus.path("runs", run)), device)
-    encoding = _encoding_of(corpus, run, config)
+    model, config, step = load_model(Path(corpus.path("runs", run)), device, checkpoint)
+    encoding = encoding_of(corpus, run, config)
     options: dict[str, Any] = dict(max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def write(prompt: str, number: int) -> Sample:
@@ -162,7 +163,7 @@ def read_prompts(paths: Sequence[str]) -> list[str]:
     return prompts
 
 
-def _encoding_of(corpus: Corpus, run: str, config: Any) -> Encoding:
+def encoding_of(corpus: Corpus, run: str, config: Any) -> Encoding:
     """The encoding that a run was trained with; ValueError when the corpus has another vocabulary under its name."""
     encoding = load_encoding(*find_vocabulary(corpus.tables(), config.encoding))
     if encoding.digest != config.vocabulary:

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 import pyarrow.compute as pc
-from fsspec.core import url_to_fs
-from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
 from raywiki.curation import in_sample
 from raywiki.documents import Documents, documents_of
-from raywiki.files import put, require_writable
+from raywiki.files import file_to_write, put
 from raywiki.progress import Progress
 from raywiki.tokens import train_bpe
 
@@ -39,15 +37,9 @@ def train_tokenizer(
         ValueError: nothing is curated yet, articles are gone, `vocab_size` is under 257 or `max_chars` under 1.
         OSError: `to` cannot be written.
     """
-    if not to:
-        raise ValueError("the vocabulary has no name: give a file, such as --to tokenizer.json")
     if max_chars < 1:
         raise ValueError(f"max_chars is {max_chars}, it must be at least 1")
-    fs, path = url_to_fs(to)
-    if isinstance(fs, LocalFileSystem):
-        if os.path.isdir(path):
-            raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/tokenizer.json")
-        require_writable(os.path.dirname(path))
+    fs, path = file_to_write(to, "vocabulary", "tokenizer.json")
     tables = Corpus.open(corpus).require().tables()
     tables.require_articles()
     parts = documents_of(tables.corpus, tables["articles"], tables["decisions"])

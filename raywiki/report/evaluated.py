@@ -57,7 +57,7 @@ def curve(corpus: Corpus, run: Run) -> pl.DataFrame:
     does the time of evaluations and of reading and writing.
 
     Returns:
-        Columns `segment`, `step`, `tokens` (learned from), `hours`, and `val_loss` as `scan_metrics` has it.
+        Columns `segment`, `step`, `tokens` (learned from), `hours`, and `train_loss` and `val_loss` as `scan_metrics` has them.
 
     Raises:
         ValueError: there are no metrics of this run.
@@ -68,7 +68,7 @@ def curve(corpus: Corpus, run: Run) -> pl.DataFrame:
     )
     lines = scan_metrics(corpus, run.name).collect().join(sizes, on="segment", maintain_order="left")
     hours = (pl.col("batch") / pl.col("tok_per_sec")).fill_null(0).cum_sum() / 3600
-    return lines.select("segment", "step", "tokens", hours=hours, val_loss="val_loss")
+    return lines.select("segment", "step", "tokens", "train_loss", "val_loss", hours=hours)
 
 
 def paired(windows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:

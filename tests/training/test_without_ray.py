@@ -27,6 +27,7 @@ TINY = ["--seq-len", "16", "--total-batch-size", "64", "--device", "cpu", "--eva
 NEEDED = {"filelock", "fsspec", "lazy-loader", "numpy", "pyarrow", "safetensors", "torch"}  # as the README says
 ABSENT = [
     "grpc",
+    "jinja2",
     "mwparserfromhell",
     "mwxml",
     "polars",
