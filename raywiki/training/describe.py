@@ -27,7 +27,8 @@ def plan_rows(plan: Plan) -> list[dict[str, Any]]:
     length = sum(part.quota for part in segment.parts)
     sequences = segment.steps * segment.sequences_per_step
     rows = []
-    for part in segment.parts:
+    parts = [segment.parts[index] for index in segment.sequence] if segment.order == "sequential" else segment.parts
+    for part in parts:
         passes = sequences * part.quota / length / n_windows(part.train_tokens, segment.seq_len)
         role = "new" if not part.base else "replayed" if segment.replay is not None else "again"
         share = f"{100 * part.quota / length:.3g} %"
@@ -44,6 +45,7 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
         f"{PRECISIONS.get(precision or '', auto)}; "
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
+        *_order(plan),
         *_why_from_there(plan),
     ]
     if config.init_from is not None and config.init_sha256 is not None and plan.index == 0:
@@ -86,6 +88,15 @@ def _rates(plan: Plan) -> str:
         f"learning rate {first:.2g} in the first step, {segment.lr:.2g} after {segment.warmup_steps:,} steps of warm-up, "
         f"{last:.2g} in the last ({segment.schedule})"
     )
+
+
+def _order(plan: Plan) -> list[str]:
+    """That parts are read one after the other, where there are several."""
+    segment = plan.segment
+    read = [segment.parts[index].name for index in segment.sequence if segment.parts[index].quota]
+    if segment.order != "sequential" or len(read) < 2:
+        return []
+    return [f"the parts are read one after the other, as listed (sequential): the last steps learn from {read[-1]} alone"]
 
 
 def _duration(seconds: float) -> str:
