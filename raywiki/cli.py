@@ -219,19 +219,32 @@ def train(corpus: CorpusArg, run: Run, options: dict[str, Any], json: AsJson = F
 @app.command()
 @takes_train_options
 def grow(
-    corpus: CorpusArg, dumps: DumpsArg, run: Run, options: dict[str, Any], language: Language = None,
+    corpus: CorpusArg, run: Run, options: dict[str, Any],
+    dumps: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DUMP...]", help="Dump parts: files or URLs. Without any it goes on with what the corpus has."),
+    ] = None,
+    wiki: Annotated[
+        str | None, typer.Option(metavar="WIKI:NUMBERS", help="Parts of a wiki's dump to add, fetched if missing: enwiki:2-3.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="URL", help="Folder or URL of its files; dumps by default.")] = None,
+    date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Of that dump; the one that the corpus has parts of, else the newest.")
+    ] = None,
+    mirror: MirrorOpt = None, language: Language = None,
     allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
     fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, title: Title = None,
     overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Add dump parts: extract, curate, tokenize what is new, and go on training."""
+    """Add dump parts: download, extract, curate, tokenize what is new, and go on training."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(
-        language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
-        fraction=fraction, threshold=threshold, val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
+        wiki=wiki, to=to, date=date, mirrors=mirror or None, language=language, allow_damaged=allow_damaged,
+        min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction, threshold=threshold,
+        val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
     )  # fmt: skip
-    show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
+    show(lambda: rw.grow(corpus, dumps or (), run, **settings), json, debug)
 
 
 @app.command()

@@ -51,6 +51,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
 
 
+def _entry(folder: str | os.PathLike[str], digest: str) -> Path:
+    return Path(folder) / digest[:32]
+
+
+def is_cached(folder: str | os.PathLike[str], digest: str) -> bool:
+    """Whether tokens with this digest (see `shards_digest`) lie decoded in a folder of caches."""
+    return (_entry(folder, digest) / _ABOUT).exists()
+
+
 def open_cache(
     folder: str | os.PathLike[str], part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile | None = None
 ) -> TokenCache:
@@ -67,7 +76,7 @@ def open_cache(
     Raises:
         ValueError: a shard is missing or damaged, is not what its digest says, or is no shard of tokens.
     """
-    target = Path(folder) / shards_digest([digest for _, digest in shards])[:32]
+    target = _entry(folder, shards_digest([digest for _, digest in shards]))
     found = _read(target)
     if found is not None:
         return found

@@ -1,0 +1,134 @@
+"""grow --wiki: what is missing is fetched, what is committed needs no file, and what does not fit is refused before all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from dump_server import DumpServer, classic, serving
+from little_corpus import TRAIN
+from made_corpus import ENCODING, make_corpus
+from verbs_here import without_ray
+
+import raywiki as rw
+from raywiki.dumps import source
+from raywiki.local.space import CHECKPOINTS, ROUGH, WEIGHT, Need, needs, ratios, require_room
+from raywiki.local.todo import to_do
+from raywiki.training.cache import cache_folder
+
+OTHER = {f"viwiki-20260201-pages-articles{n}.xml-p{n}50p{n + 1}49.bz2": b"newer" for n in (1, 2)}
+
+
+@pytest.fixture
+def server(little) -> Iterator[DumpServer]:
+    """The dump of the little corpus, and a newer one that is cut into other parts."""
+    bodies = {path.name: path.read_bytes() for path in sorted((little / "dumps").iterdir())}
+    with serving({**classic("viwiki", "20260101", bodies), **classic("viwiki", "20260201", OTHER)}) as server:
+        yield server
+
+
+@pytest.fixture
+def corpus(little, tmp_path, monkeypatch) -> Path:
+    without_ray(monkeypatch, tmp_path / "cache")
+    monkeypatch.setattr(source, "FIRST_WAIT", 0.001)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(little / "corpus", tmp_path / "corpus")
+    return tmp_path / "corpus"
+
+
+def fetched(server: DumpServer) -> list[str]:
+    """The numbers of the parts whose files were sent."""
+    return sorted(path.partition("articles")[2][0] for path in server.sent if path.endswith(".bz2"))
+
+
+def test_only_what_the_corpus_lacks_is_fetched(corpus, server, capsys):
+    """Of the dump that it has parts of, though there is a newer one; then nothing, with no file left."""
+    grown = rw.grow(corpus, run="r1", wiki="viwiki:1-3", mirrors=server.url, **TRAIN)
+    assert fetched(server) == ["3"]
+    assert [path.name for path in Path("dumps").glob("viwiki*")] == ["viwiki-20260101-pages-articles3.xml-p300p399.bz2"]
+    assert grown.committed == ("viwiki-20260101-p300p399",)
+    assert [len(each["parts"]) for each in grown.train.segments] == [3]
+    [segment] = grown.train.segments
+    assert set(segment["before"]) == set(segment["after"]) == set(rw.Corpus(corpus).manifests("articles"))
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith(f"grow {corpus}: ")]
+    stages = [line.removeprefix(f"grow {corpus}: ") for line in said]
+    assert stages[0].startswith("download, 1 file of viwiki of 20260101 to dumps, 0.0 MB")
+    assert stages[1:] == ["extract, 1 dump part", "curate, 1 part", "tokenize, 1 part with small", "train, run r1 on 3 parts"]
+    assert str(grown).splitlines()[0].startswith("download viwiki of 20260101 to dumps: 1 of 1 file fetched")
+    assert max(len(line) for line in str(grown).splitlines() if line.startswith(" ")) <= 100
+    assert grown.to_dict()["download"]["files"][0]["state"] == "fetched"
+
+    shutil.rmtree("dumps")
+    again = rw.grow(corpus, run="r1", wiki="viwiki:1-3", mirrors=server.url, **TRAIN)
+    assert (again.committed, again.download, again.train.state) == ((), None, "unchanged")
+    assert fetched(server) == ["3"]
+    assert "download, no file of viwiki of 20260101 is missing" in capsys.readouterr().err
+
+
+def test_a_file_that_is_there_is_not_fetched(corpus, little, server):
+    grown = rw.grow(corpus, run="r1", wiki="viwiki:3", to=little / "dumps", mirrors=server.url, **TRAIN)
+    assert (fetched(server), grown.download, len(grown.committed)) == ([], None, 1)
+
+
+def test_without_a_dump_it_goes_on_with_what_is_there(corpus, little):
+    rw.extract(corpus, max((little / "dumps").iterdir()))
+    grown = rw.grow(corpus, run="r1", **TRAIN)
+    assert (grown.extract.committed, grown.committed) == ((), ("viwiki-20260101-p300p399",))
+    assert grown.train.state == "trained"
+
+
+def test_pages_of_another_dump_are_refused_before_they_are_fetched(corpus, server):
+    said = r"^part 1 of viwiki of 20260201 has pages 150 to 249, of which part viwiki-20260101-p200p299"
+    with pytest.raises(ValueError, match=said):
+        rw.grow(corpus, run="r1", wiki="viwiki:1", date="20260201", mirrors=server.url)
+    assert fetched(server) == []
+
+
+def test_what_extract_would_refuse_is_refused_before_it_is_fetched(corpus, server):
+    with pytest.raises(ValueError, match="language='vi', not language='fr'"):
+        rw.grow(corpus, run="r1", wiki="viwiki:1", mirrors=server.url, language="fr")
+    name = "viwiki-20260101-pages-articles1.xml-p100p199.bz2"
+    server.files |= classic("viwiki", "20260101", {name: b"another"})
+    with pytest.raises(ValueError, match=rf"^part viwiki-20260101-p100p199 is committed from another file than {name}"):
+        rw.grow(corpus, run="r1", wiki="viwiki:1", mirrors=server.url)
+    assert fetched(server) == []
+
+
+def test_what_has_no_room_is_refused_before_it_is_fetched(corpus, server, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    before = sorted(corpus.rglob("*"))
+    said = r"^dumps has 0\.0 MB free, and about \d+\.\d MB are still to be written there \(download, extract, curate, "
+    with pytest.raises(OSError, match=said):
+        rw.grow(corpus, run="r1", wiki="viwiki:3", mirrors=server.url)
+    assert (fetched(server), sorted(corpus.rglob("*")), Path("dumps").exists()) == ([], before, False)
+
+
+def test_what_will_be_written_is_told_from_what_was(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYWIKI_CACHE_DIR", str(tmp_path / "cache"))
+    empty = rw.Corpus(tmp_path / "new").tables()
+    assert ratios(empty, "gpt2") == ROUGH
+    found = {each.verb: each.bytes for each in needs(empty, "gpt2", 50257, 1000, 1e6, {}) if each.folder != str(cache_folder())}
+    assert found == {"extract": 0.7e6, "curate": pytest.approx(0.06e6), "tokenize": 0.6e6, "train": 1000 * WEIGHT * CHECKPOINTS}
+    corpus = make_corpus(tmp_path / "corpus", 3)
+    tables = corpus.tables()
+    own = ratios(tables, ENCODING)
+    dumps = sum(manifest.source["bytes"] for manifest in tables["articles"].values())
+    assert own["tokens"] == sum(each.counts["tokens"] for each in tables[f"tokens/encoding={ENCODING}"].values()) / dumps
+    assert own != ROUGH
+    left = to_do(tables, ["other"])["tokens/encoding=other"]
+    assert left == list(tables["articles"])
+
+
+def test_folders_on_one_disk_share_its_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2_000_000))
+    needs = [Need("extract", str(tmp_path / "a" / "b"), 1.2e6), Need("train", str(tmp_path / "c"), 0.7e6)]
+    require_room(needs)
+    with pytest.raises(
+        OSError, match=r"a/b has 2\.0 MB free, and about 3\.1 MB are still to be written there \(extract, train\)"
+    ):
+        require_room([*needs, Need("train", str(tmp_path), 1.2e6)])
