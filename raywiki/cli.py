@@ -335,12 +335,13 @@ def export(
 @app.command()
 def status(
     corpus: CorpusArg, verify: Annotated[bool, typer.Option("--verify", help="Read every shard and check its digest.")] = False,
+    dumps: Annotated[str | None, typer.Option(metavar="URL", help="A folder of dumps: which of them the corpus lacks.")] = None,
     json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """What a corpus holds, part by part, and what is stale."""
+    """What a corpus holds, part by part, what is stale, and what is next."""
     import raywiki as rw
 
-    show(lambda: rw.status(corpus, verify=verify), json, debug)
+    show(lambda: rw.status(corpus, verify=verify, dumps=dumps), json, debug)
 
 
 @inspect_app.command("rejects")
@@ -386,12 +387,13 @@ def inspect_tokens(
 def gc(
     corpus: CorpusArg,
     min_age: Annotated[float, typer.Option(help="Seconds a file must have been left alone.")] = 3600.0,
+    cache: Annotated[bool, typer.Option("--cache", help="This machine's decoded tokens too, but for those in use.")] = False,
     dry_run: DryRun = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Remove what crashes left behind: files that no manifest names."""
     import raywiki as rw
 
-    show(lambda: rw.gc(corpus, min_age=min_age, dry_run=dry_run), json, debug)
+    show(lambda: rw.gc(corpus, min_age=min_age, cache=cache, dry_run=dry_run), json, debug)
 
 
 @app.command()

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from raywiki.corpus import Tables
 from raywiki.files import nearest_folder
 from raywiki.manifest import TABLES, tokens_table
-from raywiki.training.cache import cache_folder, is_cached, shards_digest
+from raywiki.training.cache import cache_entries, cache_folder, cache_key
+from raywiki.training.parts import part_tokens
 
 # Of three English parts (bzip2, first pages of 2016-05) with gpt2's vocabulary; `tokens` counts, the others are bytes.
 ROUGH = {"articles": 0.7, "curation": 0.06, "encoded": 0.6, "tokens": 0.4}
@@ -67,10 +68,9 @@ def needs(
     of_part = {part: each.source.get("bytes", 0) for part, each in tables["articles"].items()}
     waiting = {name: new + sum(of_part.get(part, 0) for part in left.get(name, ())) for name in ("decisions", table)}
     manifests = [each for part, each in tables[table].items() if part not in left.get(table, ())]
-    decoded = [
-        each for each in manifests if not is_cached(cache_folder(), shards_digest([shard.sha256 for shard in each.shards]))
-    ]
-    tokens = waiting[table] * of["tokens"] + sum(each.counts["tokens"] for each in decoded)
+    there = {entry.key for entry in cache_entries(cache_folder())}
+    packed = [each for each in manifests if cache_key(part_tokens(each).digest) not in there]
+    tokens = waiting[table] * of["tokens"] + sum(each.counts["tokens"] for each in packed)
     return [
         Need("extract", root, new * of["articles"]),
         Need("curate", root, waiting["decisions"] * of["curation"]),

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import bz2
+import json
+import os
+import random
 import shutil
-from collections.abc import Iterator
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from dump_server import DumpServer, classic, serving
+from engine_corpus import run_state
 from little_corpus import TRAIN
 from made_corpus import ENCODING, make_corpus
+from made_dumps import dump_xml
 from verbs_here import without_ray
 
 import raywiki as rw
 from raywiki.dumps import source
+from raywiki.dumps.mirrors import CHUNK_BYTES
 from raywiki.local.space import CHECKPOINTS, ROUGH, WEIGHT, Need, needs, ratios, require_room
 from raywiki.local.todo import to_do
 from raywiki.training.cache import cache_folder
+from raywiki.training.checkpoint import stands_at
 
 OTHER = {f"viwiki-20260201-pages-articles{n}.xml-p{n}50p{n + 1}49.bz2": b"newer" for n in (1, 2)}
 
@@ -106,6 +117,55 @@ def test_what_has_no_room_is_refused_before_it_is_fetched(corpus, server, monkey
     with pytest.raises(OSError, match=said):
         rw.grow(corpus, run="r1", wiki="viwiki:3", mirrors=server.url)
     assert (fetched(server), sorted(corpus.rglob("*")), Path("dumps").exists()) == ([], before, False)
+
+
+def test_killed_in_its_download_and_in_its_training(corpus, little, server, tmp_path):
+    """The same call again ends in what an undisturbed one ends in, and fetches the rest of the file alone."""
+    long, chance = "viwiki-20260101-pages-articles3.xml-p300p399.bz2", random.Random(3)
+    texts = ["".join(chance.choices("abcdefghijklmnoprstuvy    ", k=9000)) for _ in range(40)]
+    bodies = {path.name: path.read_bytes() for path in sorted((little / "dumps").iterdir())}
+    bodies[long] = bz2.compress(dump_xml(texts, first_id=300))  # so long that half of it is several pieces
+    server.files |= classic("viwiki", "20260101", bodies)
+    options = {"wiki": "viwiki:1-3", "mirrors": server.url, "to": str(tmp_path / "dumps"), "steps": 300, "device": "cpu"}
+    options |= {"total_batch_size": 64, "checkpoint_every": 5, "eval_every": 150, "order": "sequential"}
+    [file] = [path for path in server.files if path.endswith("p300p399.bz2")]
+    checkpoints, partial = corpus / "runs" / "r1" / "checkpoints", tmp_path / "dumps" / f"{Path(file).name}.partial"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYWIKI_CACHE_DIR", str(tmp_path / "other cache"))
+        whole = shutil.copytree(corpus, tmp_path / "whole")
+        rw.grow(whole, run="r1", **{**options, "to": str(tmp_path / "other dumps")})
+    server.asked.clear()
+    server.faults[file] = ["stall"]
+    kill_grow(corpus, options, lambda: partial.exists() and partial.stat().st_size > 0)
+    assert len(rw.Corpus(corpus).manifests("articles")) == 2
+    kill_grow(corpus, options, lambda: stands_at(checkpoints) > (1, 20))
+    assert (1, 20) < stands_at(checkpoints) < (1, 300), "the kill came too late to test anything"
+    assert rw.status(corpus).next[0].startswith("run r1 goes on with segment 2 at step ")
+    rw.grow(corpus, run="r1", **options)
+    assert server.ranges(file) == [None, f"bytes={CHUNK_BYTES}-"]
+    for table in ("articles", "decisions", "tokens/encoding=small"):
+        ours, theirs = (rw.Corpus(each).manifests(table) for each in (corpus, whole))
+        assert {part: each.digest for part, each in ours.items()} == {part: each.digest for part, each in theirs.items()}
+    assert run_state(corpus / "runs" / "r1") == run_state(whole / "runs" / "r1")
+    assert rw.status(corpus).next == ()
+
+
+def kill_grow(corpus: Path, options: dict[str, object], is_there: Callable[[], bool]) -> None:
+    """Grow in a process of its own, and kill it at the moment when something is there."""
+    script, root = Path(__file__).with_name("killed_grow.py"), Path(rw.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": f"{root}:{root / 'tests'}"}
+    command = [sys.executable, str(script), str(corpus), os.environ["RAYWIKI_CACHE_DIR"], json.dumps(options)]
+    grown = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 120
+        while not is_there():
+            assert grown.poll() is None, grown.stderr.read().decode()
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+    finally:
+        grown.kill()
+        grown.wait()
+        grown.stderr.close()
 
 
 def test_what_will_be_written_is_told_from_what_was(tmp_path, monkeypatch):
