@@ -28,6 +28,18 @@ def absolute(path: str) -> str:
     return LocalFileSystem._strip_protocol(path) if "://" not in path or path.startswith("file://") else path
 
 
+def nearest_folder(path: str) -> str:
+    """The folder of this machine itself, or the nearest one above it that is there: what would be written to.
+
+    >>> nearest_folder("/nowhere/at/all")
+    '/'
+    """
+    path = os.path.abspath(path)
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def file_sha256(path: str) -> str:
     """SHA-256 (hex) of a file at a path or URL."""
     fs, inner = url_to_fs(path)

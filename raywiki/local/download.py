@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +19,7 @@ from fsspec.implementations.local import LocalFileSystem
 from raywiki.corpus import Corpus
 from raywiki.dumps.fetch import Advance, fetch, missing_parts, partial_bytes, require_space, sink_for
 from raywiki.dumps.find import Found, find_dump
-from raywiki.dumps.listing import DumpPart, part_numbers, require_date, require_wiki
+from raywiki.dumps.listing import DumpPart, Listing, part_numbers, require_date, require_wiki
 from raywiki.dumps.mirrors import CONNECTIONS, MAIN_SITE, Connections, Mirror, mirror_at
 from raywiki.files import require_writable
 from raywiki.manifest import Manifest
@@ -119,7 +119,7 @@ def parts(
     listing = found.listing
     rows = tuple(_row(part) for part in listing.parts)
     if committed is not None:
-        there = {part.number: _is_in(part, committed) for part in listing.parts}
+        there = {part.number: committed_part(part, committed) is not None for part in listing.parts}
         rows = tuple({**row, "in_corpus": there[row["number"]]} for row in rows)
     return DumpParts(listing.wiki, listing.date, listing.layout, listing.status, found.mirror.url, rows, _notes(found))
 
@@ -178,6 +178,24 @@ def missing_files(
     return [part.name for part in missing_parts(found.listing.chosen(numbers), folder)]
 
 
+def find_parts(
+    wiki: str, parts: str | int | Iterable[int], *, date: str | None = None, mirrors: Mirrors = None
+) -> tuple[Listing, list[DumpPart], tuple[str, ...]]:
+    """The dump that `download` would take, its parts of these numbers with their sizes, and notes; errors are those of it."""
+    numbers = _numbers(parts)
+    found, _ = _find(wiki, date, mirrors, Connections(say))
+    return found.listing, _sized(found.listing.chosen(numbers), found.mirror), _notes(found)
+
+
+def committed_part(part: DumpPart, committed: Mapping[str, Manifest]) -> Manifest | None:
+    """The part of a corpus that is this one: by content where the listing tells the SHA-256, else by id and size."""
+    for manifest in committed.values():
+        if f"sha256:{manifest.source.get('sha256')}" == part.checksum:
+            return manifest
+    found = committed.get(part.part)
+    return found if found is not None and part.size in (None, found.source.get("bytes")) else None
+
+
 def _numbers(parts: str | int | Iterable[int]) -> list[int]:
     if not isinstance(parts, str):
         parts = ",".join(str(number) for number in ([parts] if isinstance(parts, int) else parts))
@@ -207,14 +225,6 @@ def _row(part: DumpPart) -> dict[str, Any]:
     first, last = part.pages or (None, None)
     row = {"number": part.number, "part": part.part, "file": part.name, "first_page": first, "last_page": last}
     return {**row, "bytes": part.size, "checksum": part.checksum}
-
-
-def _is_in(part: DumpPart, committed: dict[str, Manifest]) -> bool:
-    """Whether a corpus has a part: by its content where the listing tells the SHA-256, else by id and size."""
-    if any(f"sha256:{manifest.source.get('sha256')}" == part.checksum for manifest in committed.values()):
-        return True
-    manifest = committed.get(part.part)
-    return manifest is not None and part.size in (None, manifest.source.get("bytes"))
 
 
 def _target(to: str | os.PathLike[str]) -> tuple[AbstractFileSystem, str, str]:

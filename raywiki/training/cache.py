@@ -51,6 +51,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
 
 
+def cache_path(folder: str | os.PathLike[str], digest: str) -> Path:
+    """Where in such a folder the tokens with a `shards_digest` lie, once they are decoded."""
+    return Path(folder) / digest[:32]
+
+
 def open_cache(
     folder: str | os.PathLike[str], part: str, shards: Sequence[tuple[str, str]], open_file: OpenFile | None = None
 ) -> TokenCache:
@@ -67,7 +72,7 @@ def open_cache(
     Raises:
         ValueError: a shard is missing or damaged, is not what its digest says, or is no shard of tokens.
     """
-    target = Path(folder) / shards_digest([digest for _, digest in shards])[:32]
+    target = cache_path(folder, shards_digest([digest for _, digest in shards]))
     found = _read(target)
     if found is not None:
         return found
