@@ -114,13 +114,13 @@ def not_evaluated(parts: Sequence[str]) -> str:
     return f"{some_parts(parts)} cannot be evaluated without a validation page: see tokenize --val-fraction"
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, many: str | None = None) -> str:
     """A count and its noun.
 
-    >>> plural(1, "part"), plural(1200, "part")
-    ('1 part', '1,200 parts')
+    >>> plural(1, "part"), plural(1200, "part"), plural(4, "pass", "passes")
+    ('1 part', '1,200 parts', '4 passes')
     """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def size(n_bytes: float) -> str:

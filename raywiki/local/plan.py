@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import textwrap
 import time
@@ -38,6 +39,10 @@ from raywiki.training.workers import find_device
 DUMPS, CORPUS = "dumps", "corpus"  # where they go when nobody says
 # Ids of tiktoken's encodings, so that their files need not be fetched for a plan (tiktoken_ext/openai_public.py).
 VOCAB_SIZES = {"gpt2": 50_257, "r50k_base": 50_257, "p50k_base": 50_281, "cl100k_base": 100_277, "o200k_base": 200_019}
+# What is printed for each ratio.
+SHOWN_AS = {"articles": "articles", "tokens": "tokens", "train_tokens": "tokens", "articles_bytes": "disk for articles"}
+SHOWN_AS |= {"curation_bytes": "for curation", "tokens_bytes": "for tokens", "extract_seconds": "seconds of extract"}
+SHOWN_AS |= {"curate_seconds": "of curate", "tokenize_seconds": "of tokenize"}
 
 
 @dataclass(frozen=True)
@@ -82,14 +87,16 @@ class PlanSummary:
         for kind, text in (*self._sources(), *self.advice):
             lines += sentences(kind, [text])
         lines += [*sentences("warning", self.warnings), *sentences("note", self.notes)]
-        return "\n".join([*lines, *(f"  $ {command}" for command in self.commands)])
+        whole: dict[str, Any] = dict(break_long_words=False, break_on_hyphens=False)
+        typed = [textwrap.wrap(f"  $ {command}", WIDTH - 2, subsequent_indent="      ", **whole) for command in self.commands]
+        return "\n".join([*lines, *(" \\\n".join(pieces) for pieces in typed)])
 
     def _sources(self) -> list[tuple[str, str]]:
         """Where each figure is from."""
         named: dict[str, list[str]] = {}
         for name, ratio in self.ratios.items():
-            named.setdefault(ratio["source"], []).append(name.replace("_", " "))
-        told = [f"{', '.join(names)}: {source}" for source, names in named.items()]
+            named.setdefault(ratio["source"], []).append(SHOWN_AS[name])
+        told = [f"{', '.join(dict.fromkeys(names))}: {source}" for source, names in named.items()]
         told.append(f"training, {self.speed['tok_per_sec']:,.0f} tokens/s: {self.speed['source']}")
         return [("from", text) for text in told]
 
@@ -114,7 +121,8 @@ def plan(
         mirrors: see `parts`.
         to: folder or URL that the dumps would go to: what is there is not fetched.
         run: of the corpus, whose speed and curve count; by default the last one, of this size and recipe if there is one.
-        device: cpu or cuda; CUDA where there is a GPU, by default.
+        device: cpu or cuda, one of them, which is measured unless `run` is given too; by default the run's speed counts, and
+            without a run CUDA where there is a GPU.
 
     Raises:
         FileNotFoundError: there is no such dump, or no corpus.
@@ -135,12 +143,13 @@ def plan(
     ratios = find_ratios(tables, name, config.encoding)
     places = {"dumps": _place(to), "corpus": _place(place.url if place else CORPUS), "token cache": _place(cache_folder())}
     costs = _costs(tables, chosen, to, config, ratios)
-    speed = (speed_of(asked, config.model) if asked else None) or speed_at(expected_rate(str(at)), config.model)
+    own_speed = speed_of(asked, config.model) if asked and (run or device is None) else None
+    speed = own_speed or speed_at(expected_rate(str(at)), config.model)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     steps = cumulative(costs, config, speed.tok_per_sec, cores, places)
     url = place.url if place is not None else CORPUS
-    options = [f"--to {to}"] if os.fspath(to) != DUMPS else []
-    told, commands = advice(_learner(place, asked, config), Source(url, name, listing.date, tuple(options)), steps)
+    options = [f"--to {shlex.quote(os.fspath(to))}"] if os.fspath(to) != DUMPS else []
+    told, commands = advice(_learner(place, asked, config), Source(shlex.quote(url), name, listing.date, tuple(options)), steps)
     return PlanSummary(
         name, listing.date, url, config.encoding, config.size, recipe_name(config.recipe), config.model.n_params, at.type,
         cores, tuple(map(asdict, steps)), tuple(map(step_row, steps)), {what: asdict(each) for what, each in ratios.items()},
@@ -291,8 +300,8 @@ def _notes(tables: Tables | None, listing: Listing, ratios: Mapping[str, Ratio],
     notes = []
     if not ratios["articles"].here:
         notes.append(
-            "bundled figures are those of a dump's first pages, which are long: parts after the first have more articles, and "
-            "fewer tokens; once the corpus has a part of this wiki, its own figures count"
+            "bundled figures are those of a dump's first pages, which are long: later parts may have five times as many "
+            "articles and half the tokens a byte; once the corpus has a part of this wiki, its own figures count"
         )
     if not ratios["tokens"].here and config.encoding != "gpt2":
         notes.append(f"tokens are those that gpt2's vocabulary makes, as nobody has counted those of {config.encoding} yet")

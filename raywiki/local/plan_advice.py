@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from raywiki.dumps.listing import in_ranges
 from raywiki.local.plan_steps import Step
-from raywiki.summary import count
+from raywiki.summary import count, plural
 from raywiki.training.describe import duration
 from raywiki.training.plan import MOST_EPOCHS, REPLAY, TOKENS_PER_WEIGHT
 
@@ -21,6 +21,8 @@ from raywiki.training.plan import MOST_EPOCHS, REPLAY, TOKENS_PER_WEIGHT
 E, A, B, EXPONENT = 1.87, 521.0, 1488.0, 0.353
 REPEATED_TEXT, EXTRA_WEIGHTS = 15.387756, 5.309743  # R*_D and R*_N, in repetitions
 WEIGHTS_PER_TOKEN = 0.051  # that text can feed at once: U_N = 0.051 · U_D
+FITTED = 1e7  # tokens: far fewer than the fit was made with, its losses are none
+LARGER = 1.5  # times the weights, from which a larger size is worth to be named
 NOTHING_GAINED = 16.0  # passes after which the paper finds no more gain
 
 
@@ -117,7 +119,8 @@ def advice(learner: Learner, source: Source, steps: Sequence[Step]) -> tuple[lis
     """Pairs of what a sentence is about (model, passes, grow or start over) and the sentence; and commands to type."""
     base = next((step for step in reversed(steps) if not step.add and step.train_tokens), None)  # what is there
     chosen = chosen_step(learner, steps)
-    first = _passes_first(learner, base, steps)
+    starts_over = learner.run is not None and chosen is not None and not can_grow(learner, base, chosen)
+    first = 0.0 if starts_over else _passes_first(learner, base, steps)
     told = [("model", _fed(learner, base, chosen or steps[-1])), ("passes", _passes(learner, base, chosen, first))]
     if chosen is not None:
         told.append(("grow or start over", _grow_or_not(learner, base, chosen)))
@@ -134,19 +137,21 @@ def _fed(learner: Learner, base: Step | None, step: Step) -> str:
     rule = f"{TOKENS_PER_WEIGHT} tokens a weight (arXiv 2203.15556), read up to {MOST_EPOCHS} times"
     largest = largest_fed(learner.sizes, step.feeds)
     fits = f"the largest size that they feed is {largest}" if largest else "no named size is so small"
-    which = "what is there" if step is base else f"parts {step.parts}"
-    has = f"{which}: {count(step.train_tokens)} training tokens"
+    model = f"{learner.size} with its {count(learner.weights)} weights"
     if base is not None and base.feeds >= learner.weights:
-        return (
-            f"the {count(base.train_tokens)} training tokens that are there feed {learner.size} with its "
-            f"{count(learner.weights)} weights: {rule}; with {which}, {fits}"
-        )
+        there = f"the {count(base.train_tokens)} training tokens that are there feed {model}: {rule}"
+        return there if step is base else f"{there}; with {_named(step)} there are {count(step.train_tokens)}, and {fits}"
+    has = f"{count(step.train_tokens)} training tokens {'are there' if step is base else 'with ' + _named(step)}"
     if step.feeds >= learner.weights:
-        return f"{has} are enough for {learner.size} with its {count(learner.weights)} weights: {rule}; {fits}"
+        return f"{has}, enough for {model}: {rule}; {fits}"
     return (
-        f"{has} feed {count(step.feeds)} weights: {rule}. {learner.size} has {count(learner.weights)}, starves on them, "
-        f"and needs {count(needed)} tokens, {needed / max(1, step.train_tokens):.1f} times as many; {fits}"
+        f"{has}, which feed {count(step.feeds)} weights: {rule}. {model} starves on them: it needs {count(needed)} tokens, "
+        f"{needed / max(1, step.train_tokens):.1f} times as many; {fits}"
     )
+
+
+def _named(step: Step) -> str:
+    return f"part{'s' * (not step.parts.isdigit())} {step.parts}"
 
 
 def _passes_first(learner: Learner, base: Step | None, steps: Sequence[Step]) -> float:
@@ -169,39 +174,53 @@ def _passes(learner: Learner, base: Step | None, chosen: Step | None, first: flo
         "gained (arXiv 2305.16264)"
     )
     if base is None:
-        passes = f"{chosen.passes} over parts {chosen.parts}" if chosen else "1 to 4"
+        passes = f"{chosen.passes} over {_named(chosen)}" if chosen else "1 to 4"
         return f"{rule}; by default there are {passes}"
     done = learner.seen / base.train_tokens if learner.run else 0.0
     made = f"run {learner.run} has made {done:.1f} over what is there" if learner.run else "no run has read what is there"
     if learner.fell is not None:
         made += f", and over the last half of them its validation loss fell by {learner.fell:.2f}"
-    next_one = f"the next one teaches {worth_of_pass(done + 1):.0%} of what as much new text would"
+    next_one = f"{rule}. {made}; the next one teaches {worth_of_pass(done + 1):.0%} of what as much new text would"
+    if chosen is not None and learner.run and not can_grow(learner, base, chosen):
+        return next_one
     if first:
         left = f"{first:.1f} more ({duration(first * base.epoch_seconds)}) are worth it before new text is"
     else:
         left = "new text is worth more than another one"
-    return f"{rule}. {made}; {next_one}, so {left}"
+    return f"{next_one}, so {left}"
+
+
+def outgrows(learner: Learner, base: Step | None, step: Step) -> str | None:
+    """The larger size to start over with instead, which is fed by then, where what is there feeds the run's own already."""
+    larger = largest_fed(learner.sizes, step.feeds)
+    is_fed = base is not None and base.feeds >= learner.weights
+    return larger if is_fed and larger and learner.sizes[larger] > LARGER * learner.weights else None
+
+
+def can_grow(learner: Learner, base: Step | None, step: Step) -> bool:
+    """Whether there is a run to grow, and that costs less than to start over: not where most of the text is new."""
+    return learner.run is not None and base is not None and grow_seconds(base, step) < step.train_seconds
 
 
 def _grow_or_not(learner: Learner, base: Step | None, step: Step) -> str:
     """What growing and starting over cost, and which to do."""
-    over = f"fresh weights over all of it take {duration(step.train_seconds)} ({step.passes} passes)"
+    over = f"fresh weights over all of it take {duration(step.train_seconds)} ({plural(step.passes, 'pass', 'passes')})"
     if learner.run is None or base is None:
         return f"there is no run of {learner.size}, {learner.recipe}, to grow: {over}"
-    hours = grow_seconds(base, step)
-    gain = expected_loss(learner.weights, base.train_tokens, base.passes) - expected_loss(
-        learner.weights, step.train_tokens, step.passes
-    )
-    where = "from before the decay" if learner.schedule == "wsd" else "from its last weights, warmed up again"
+    where = "from before its decay" if learner.schedule == "wsd" else "from its last weights, warmed up again"
     costs = (
-        f"growing {learner.run} {where} costs the new tokens alone (and {REPLAY:.0%} of old ones): {duration(hours)}; starting "
-        f"over, {over}. The paper's formula, fitted to C4, has the loss fall by {gain:.2f}"
+        f"growing {learner.run} {where} costs the new tokens alone, and {REPLAY:.0%} beside them of old ones: "
+        f"{duration(grow_seconds(base, step))}; starting over, {over}"
     )
-    larger = largest_fed(learner.sizes, step.feeds)
-    outgrown = base.feeds >= learner.weights and larger is not None and learner.sizes[larger] > 1.5 * learner.weights
-    if outgrown:
+    if base.train_tokens >= FITTED:
+        before = expected_loss(learner.weights, base.train_tokens, base.passes)
+        gain = before - expected_loss(learner.weights, step.train_tokens, step.passes)
+        costs += f". By the paper's formula, fitted to C4, the loss falls by {gain:.2f}"
+    if not can_grow(learner, base, step):
+        return f"{costs}. Start over: nearly all of it is new"
+    if larger := outgrows(learner, base, step):
         return f"{costs}. {learner.size} is fed already: start over with {larger} if a better model is worth it, else grow"
-    return f"{costs}. Grow: {learner.size} is not fed yet" if base.feeds < learner.weights else f"{costs}. Grow"
+    return f"{costs}. Grow"
 
 
 def grow_seconds(base: Step, step: Step) -> float:
@@ -211,14 +230,15 @@ def grow_seconds(base: Step, step: Step) -> float:
 
 
 def _commands(learner: Learner, source: Source, base: Step | None, chosen: Step | None, first: float) -> list[str]:
-    commands, run = [], learner.run or learner.new_run
+    commands = []
+    grows = chosen is not None and can_grow(learner, base, chosen)
     if first and learner.run and base is not None:
         done = learner.seen / base.train_tokens
-        commands.append(f"raywiki train {source.corpus} --run {run} --epochs {math.ceil(done + first)}")
+        commands.append(f"raywiki train {source.corpus} --run {learner.run} --epochs {math.ceil(done + first)}")
     if chosen is not None:
         words = [f"raywiki grow {source.corpus} --wiki {source.wiki} --date {source.date} --parts {in_ranges(chosen.add)}"]
-        words += [*source.options, f"--run {run}"]
-        if learner.run is None:
+        words += [*source.options, f"--run {learner.run if grows else learner.new_run}"]
+        if not grows:
             words += [f"--size {learner.size}", *([f"--recipe {learner.recipe}"] if learner.recipe != "classic" else [])]
         commands.append(" ".join(words))
     return commands

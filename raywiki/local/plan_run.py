@@ -66,8 +66,8 @@ def speed_of(run: Run, model: GPTConfig) -> Speed | None:
 def speed_at(rate: Rate, model: GPTConfig) -> Speed:
     """The speed of a model on a device, as a share of its matrix products."""
     source = (
-        f"{rate.share:.0%} assumed (bundled 2026-11, see training/flops.py) of this {rate.device}'s matrix products in "
-        f"{rate.precision}, {rate.peak / 1e9:,.0f} GFLOP/s measured now"
+        f"{rate.share:.0%}, which is assumed (bundled 2026-11), of this {rate.device}'s matrix products in {rate.precision}, "
+        f"{rate.peak / 1e9:,.0f} GFLOP/s measured now"
     )
     return Speed(rate.tok_per_sec(model.model_flops_per_token), source, here=False)
 
