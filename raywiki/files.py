@@ -28,18 +28,6 @@ def absolute(path: str) -> str:
     return LocalFileSystem._strip_protocol(path) if "://" not in path or path.startswith("file://") else path
 
 
-def nearest_folder(path: str) -> str:
-    """The folder of this machine itself, or the nearest one above it that is there: what would be written to.
-
-    >>> nearest_folder("/nowhere/at/all")
-    '/'
-    """
-    path = os.path.abspath(path)
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
-
-
 def file_sha256(path: str) -> str:
     """SHA-256 (hex) of a file at a path or URL."""
     fs, inner = url_to_fs(path)
@@ -96,13 +84,19 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
 
 def require_writable(folder: str) -> None:
     """Raise OSError when no file could be written in a folder of this machine, which is made when it is missing."""
-    there = folder
-    while not os.path.lexists(there):
-        there = os.path.dirname(there)
+    there = nearest_folder(folder)
     if not os.path.isdir(there):
         raise NotADirectoryError(f"nothing can be written to {folder}, as {there} is a file: choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
         raise PermissionError(f"the folder {there} cannot be written to: choose another place, or change its permissions")
+
+
+def nearest_folder(folder: str) -> str:
+    """The folder itself, or the nearest place above it that is there."""
+    there = os.path.abspath(folder)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    return there
 
 
 def publishes_at_close(fs: AbstractFileSystem) -> bool:

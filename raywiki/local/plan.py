@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fsspec import AbstractFileSystem
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
@@ -20,7 +21,7 @@ from raywiki.corpus import Corpus, Manifest, Tables, encoding_name, tokens_table
 from raywiki.dumps.fetch import partial_bytes
 from raywiki.dumps.listing import DumpPart, Listing, require_wiki
 from raywiki.files import nearest_folder
-from raywiki.local.download import Mirrors, committed_part, find_parts
+from raywiki.local.download import Mirrors, as_committed, find, notes_of, numbers_of, sized, target
 from raywiki.local.plan_advice import Learner, Source, advice
 from raywiki.local.plan_run import is_recipe, last_half_fall, named_run, run_to_ask, runs_of, speed_at, speed_of
 from raywiki.local.plan_steps import SMALL_IDS, PartCost, Place, Step, cumulative, part_cost, step_row
@@ -28,7 +29,7 @@ from raywiki.ratios import Ratio, find_ratios, wiki_of
 from raywiki.summary import WIDTH, as_html, plural, sentences, table
 from raywiki.tokens import load_encoding
 from raywiki.tokens.encodings import read_vocabulary
-from raywiki.training.cache import cache_folder, cache_path
+from raywiki.training.cache import cache_folder, is_cached
 from raywiki.training.config import SIZES, GPTConfig, find_size, recipe_name
 from raywiki.training.flops import expected_rate
 from raywiki.training.metrics import read_metrics
@@ -37,6 +38,7 @@ from raywiki.training.runs import METRICS, Run, RunConfig, open_run
 from raywiki.training.workers import find_device
 
 DUMPS, CORPUS = "dumps", "corpus"  # where they go when nobody says
+GPT2 = "gpt2"  # the encoding of a corpus that has none, and that which the bundled ratios count
 # Ids of tiktoken's encodings, so that their files need not be fetched for a plan (tiktoken_ext/openai_public.py).
 VOCAB_SIZES = {"gpt2": 50_257, "r50k_base": 50_257, "p50k_base": 50_281, "cl100k_base": 100_277, "o200k_base": 200_019}
 # What is printed for each ratio.
@@ -132,29 +134,32 @@ def plan(
     started = time.monotonic()
     find_size(size or "nano")
     recipe_name(recipe or "classic")
+    numbers = numbers_of(parts)
     place, name = _which(corpus, wiki)
     tables = place.tables() if place is not None and place.exists() else None
     name = name or _only_wiki(tables)
     asked = named_run(place, run) if run is not None else run_to_ask(runs_of(place), size, recipe)
     config = _config(place, tables, asked, size=size, recipe=recipe, encoding=encoding)
-    at = find_device(device)
-    own_date = _date_of(tables, name)
-    listing, chosen, notes = find_parts(name, parts, date=date or own_date, mirrors=mirrors)
+    at, dumps = find_device(device), target(to)
+    found, _ = find(name, date or _date_of(tables, name), mirrors)
+    listing, chosen = found.listing, sized(found.listing.chosen(numbers), found.mirror)
     ratios = find_ratios(tables, name, config.encoding)
     places = {"dumps": _place(to), "corpus": _place(place.url if place else CORPUS), "token cache": _place(cache_folder())}
-    costs = _costs(tables, chosen, to, config, ratios)
+    costs = _costs(tables, chosen, dumps[:2], config, ratios)
     own_speed = speed_of(asked, config.model) if asked and (run or device is None) else None
     speed = own_speed or speed_at(expected_rate(str(at)), config.model)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     steps = cumulative(costs, config, speed.tok_per_sec, cores, places)
     url = place.url if place is not None else CORPUS
     options = [f"--to {shlex.quote(os.fspath(to))}"] if os.fspath(to) != DUMPS else []
+    if config.encoding not in (tables.encodings() if tables else [GPT2]):
+        options.append(f"--encoding {shlex.quote(encoding or config.encoding)}")
     told, commands = advice(_learner(place, asked, config), Source(shlex.quote(url), name, listing.date, tuple(options)), steps)
     return PlanSummary(
         name, listing.date, url, config.encoding, config.size, recipe_name(config.recipe), config.model.n_params, at.type,
         cores, tuple(map(asdict, steps)), tuple(map(step_row, steps)), {what: asdict(each) for what, each in ratios.items()},
         asdict(speed), tuple(told), tuple(commands), time.monotonic() - started, _warnings(steps),
-        (*notes, *_notes(tables, listing, ratios, config)),
+        (*notes_of(found), *_notes(tables, listing, ratios, config)),
     )  # fmt: skip
 
 
@@ -194,7 +199,7 @@ def _config(
     if encoding is None and own is not None:
         name = own.encoding
     else:
-        name = (tables.encoding(encoding) if tables else encoding and encoding_name(encoding)) or "gpt2"
+        name = (tables.encoding(encoding) if tables else encoding and encoding_name(encoding)) or GPT2
     size, recipe = size or (own.size if own else "nano"), recipe or (own.recipe if own else "classic")
     if asked is not None and own is not None and (size, name) == (own.size, own.encoding) and is_recipe(asked, recipe):
         return own
@@ -240,21 +245,21 @@ def _model(size: str, config: RunConfig) -> GPTConfig:
 def _costs(
     tables: Tables | None,
     chosen: Sequence[DumpPart],
-    to: str | os.PathLike[str],
+    to: tuple[AbstractFileSystem, str],
     config: RunConfig,
     ratios: Mapping[str, Ratio],
 ) -> list[PartCost]:  # fmt: skip
     """The cost of each part: of those of the corpus that were not asked for, then of those that were."""
     committed = tables["articles"] if tables else {}
-    found = {part.number: committed_part(part, committed) for part in chosen}
+    found = {part.number: as_committed(part, committed) for part in chosen}
     named = {manifest.part for manifest in found.values() if manifest is not None}
     id_bytes = 2 if config.vocab_size <= SMALL_IDS else 4
 
     def cost(number: int | None, size: int, missing: int, articles: Manifest | None) -> PartCost:
         made = _made(tables, articles, config.encoding) if tables and articles else {}
         tokens = made.get("tokens")
-        is_cached = tokens is not None and cache_path(cache_folder(), part_tokens(tokens).digest).is_dir()
-        return part_cost(number, size, missing, made, ratios, id_bytes, is_cached)
+        there = tokens is not None and is_cached(cache_folder(), part_tokens(tokens).digest)
+        return part_cost(number, size, missing, made, ratios, id_bytes, there)
 
     others = [manifest for part, manifest in committed.items() if part not in named]
     costs = [cost(None, manifest.source.get("bytes", 0), 0, manifest) for manifest in others]
@@ -268,12 +273,12 @@ def _made(tables: Tables, articles: Manifest, encoding: str) -> dict[str, Manife
     return {short: manifest for short, manifest in there.items() if manifest is not None and not tables.is_stale(manifest)}
 
 
-def _sizes(part: DumpPart, to: str | os.PathLike[str]) -> tuple[int, int]:
+def _sizes(part: DumpPart, to: tuple[AbstractFileSystem, str]) -> tuple[int, int]:
     """Bytes of a dump file, and those of it that are not in the folder. Files are known by name and size, none is read."""
     if part.size is None:
         raise ValueError(f"neither the listing nor the mirror tells how large {part.name} is: take another --mirror")
-    fs, root = url_to_fs(os.fspath(to))
-    path = f"{root.rstrip('/')}/{part.name}"
+    fs, root = to
+    path = f"{root}/{part.name}"
     if fs.exists(path) and fs.size(path) == part.size:
         return part.size, 0
     there = partial_bytes(part, root) if isinstance(fs, LocalFileSystem) else 0
@@ -303,14 +308,14 @@ def _notes(tables: Tables | None, listing: Listing, ratios: Mapping[str, Ratio],
             "bundled figures are those of a dump's first pages, which are long: later parts may have five times as many "
             "articles and half the tokens a byte; once the corpus has a part of this wiki, its own figures count"
         )
-    if not ratios["tokens"].here and config.encoding != "gpt2":
+    if not ratios["tokens"].here and config.encoding != GPT2:
         notes.append(f"tokens are those that gpt2's vocabulary makes, as nobody has counted those of {config.encoding} yet")
     if listing.layout == "content" and not ratios["articles"].here:
         notes.append("a content export holds the pages of all namespaces, of which articles are a part: expect fewer of all")
     older = _date_of(tables, listing.wiki)
     if older is not None and older != listing.date.replace("-", ""):
         notes.append(
-            f"the corpus has parts of the dump of {older}, these are of {listing.date}: a page of both counts twice here, and "
-            "curate drops the later one when its text is the same"
+            f"the corpus has parts of the dump of {older}, these are of {listing.date}: extract refuses a part with pages that "
+            f"are there, so name that dump (--date {older}), or a new corpus"
         )
     return notes

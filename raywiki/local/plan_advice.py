@@ -236,7 +236,7 @@ def _commands(learner: Learner, source: Source, base: Step | None, chosen: Step 
         done = learner.seen / base.train_tokens
         commands.append(f"raywiki train {source.corpus} --run {learner.run} --epochs {math.ceil(done + first)}")
     if chosen is not None:
-        words = [f"raywiki grow {source.corpus} --wiki {source.wiki} --date {source.date} --parts {in_ranges(chosen.add)}"]
+        words = [f"raywiki grow {source.corpus} --wiki {source.wiki}:{in_ranges(chosen.add)} --date {source.date}"]
         words += [*source.options, f"--run {learner.run if grows else learner.new_run}"]
         if not grows:
             words += [f"--size {learner.size}", *([f"--recipe {learner.recipe}"] if learner.recipe != "classic" else [])]

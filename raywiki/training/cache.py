@@ -51,9 +51,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
 
 
-def cache_path(folder: str | os.PathLike[str], digest: str) -> Path:
-    """Where in such a folder the tokens with a `shards_digest` lie, once they are decoded."""
+def _entry(folder: str | os.PathLike[str], digest: str) -> Path:
     return Path(folder) / digest[:32]
+
+
+def is_cached(folder: str | os.PathLike[str], digest: str) -> bool:
+    """Whether tokens with this digest (see `shards_digest`) lie decoded in a folder of caches."""
+    return (_entry(folder, digest) / _ABOUT).exists()
 
 
 def open_cache(
@@ -72,7 +76,7 @@ def open_cache(
     Raises:
         ValueError: a shard is missing or damaged, is not what its digest says, or is no shard of tokens.
     """
-    target = cache_path(folder, shards_digest([digest for _, digest in shards]))
+    target = _entry(folder, shards_digest([digest for _, digest in shards]))
     found = _read(target)
     if found is not None:
         return found
