@@ -16,6 +16,7 @@ import typer
 
 from raywiki.command import run_verb
 from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
+from raywiki.training.config import SIZES
 from raywiki.training.options import TrainOptions, option_help
 
 app = typer.Typer(
@@ -59,6 +60,7 @@ DumpDate = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="20251101, or 2025-11-01 for a content export; the newest complete dump by default."),
 ]
+DumpNumbers = Annotated[str, typer.Option(help="Numbers, as `raywiki parts` shows them: 2, 1-3 or 1-3,7.")]
 MirrorOpt = Annotated[
     list[str] | None,
     typer.Option(help="Address of a mirror, or a folder like one, tried in turn; the main site by default."),
@@ -143,7 +145,7 @@ def parts(
 @app.command()
 def download(
     wiki: WikiArg,
-    parts: Annotated[str, typer.Option(help="Numbers, as `raywiki parts` shows them: 2, 1-3 or 1-3,7.")],
+    parts: DumpNumbers,
     to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or URL that the files go to.")],
     date: DumpDate = None, mirror: MirrorOpt = None, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -151,6 +153,25 @@ def download(
     import raywiki as rw
 
     show(lambda: rw.download(wiki, parts, to=to, date=date, mirrors=mirror or None), json, debug)
+
+
+@app.command()
+def plan(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS|WIKI", help="Corpus, or name of a wiki when there is none yet.")],
+    parts: DumpNumbers,
+    wiki: Annotated[str | None, typer.Option(help="Name of the wiki; that of the corpus's parts by default.")] = None,
+    size: Annotated[str | None, typer.Option(help=f"{', '.join(SIZES)}; the run's, or nano, by default.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="classic or modern; the run's, or classic, by default.")] = None,
+    encoding: EncodingOpt = None, date: DumpDate = None, mirror: MirrorOpt = None,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or URL that the dumps would go to.")] = "dumps",
+    run: Annotated[str | None, typer.Option(help="Run whose speed and curve count; the corpus's last by default.")] = None,
+    device: Device = None, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """What parts of a dump would cost, and whether they are worth it; nothing is fetched."""
+    import raywiki as rw
+
+    chosen: dict[str, Any] = dict(wiki=wiki, size=size, recipe=recipe, encoding=encoding, date=date, mirrors=mirror or None)
+    show(lambda: rw.plan(corpus, parts, **chosen, to=to, run=run, device=device), json, debug)
 
 
 @app.command()

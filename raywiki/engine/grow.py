@@ -25,6 +25,7 @@ from raywiki.local.space import Need, needs, require_room
 from raywiki.local.todo import to_do
 from raywiki.local.wanted import Wanted, wanted_parts, wiki_and_numbers
 from raywiki.manifest import Manifest, tokens_table
+from raywiki.ratios import wiki_of
 from raywiki.summary import Summary, as_html, plural
 from raywiki.training import Run, TrainOptions, open_run
 from raywiki.training.options import RunOptions, pick, spelled_out
@@ -183,7 +184,7 @@ class _Stages:
         left, table = to_do(tables, [encoding]), tokens_table(encoding)
         new = self._new_bytes(tables["articles"]) if at <= STAGES.index("extract") else 0
         config = self.run.config
-        wanted = needs(tables, encoding, config.vocab_size, config.model.n_params, new, left)
+        wanted = needs(tables, self._wiki(tables["articles"]), encoding, config.vocab_size, config.model.n_params, new, left)
         require_room(each for each in [*self._to_fetch(), *wanted] if STAGES.index(each.verb) >= at)
         count = len(self.paths) + (len(self.wanted.lacking) if self.wanted else 0)
         what = {
@@ -196,6 +197,11 @@ class _Stages:
         if what:
             print(f"grow {self.corpus.url}: {stage}, {what}", file=sys.stderr, flush=True)
         return bool(what) and (stage != "download" or bool(self.wanted and self.wanted.missing))
+
+    def _wiki(self, committed: Mapping[str, Manifest]) -> str:
+        """The wiki whose parts are added, or that the corpus has parts of."""
+        named = [self.wanted.wiki] if self.wanted else [os.path.basename(path).partition("-")[0] for path in self.paths]
+        return next(iter([*named, *map(wiki_of, committed.values())]), "")
 
     def _download(self) -> str:
         wanted = self.wanted

@@ -121,7 +121,7 @@ def parts(
     if committed is not None:
         there = {part.number: as_committed(part, committed) is not None for part in listing.parts}
         rows = tuple({**row, "in_corpus": there[row["number"]]} for row in rows)
-    return DumpParts(listing.wiki, listing.date, listing.layout, listing.status, found.mirror.url, rows, _notes(found))
+    return DumpParts(listing.wiki, listing.date, listing.layout, listing.status, found.mirror.url, rows, notes_of(found))
 
 
 def download(
@@ -150,7 +150,7 @@ def download(
             of this one stays in its `.partial`.
     """
     started, connections = time.monotonic(), Connections(say)
-    numbers = _numbers(parts)
+    numbers = numbers_of(parts)
     fs, root, place = target(to)
     found, others = find(wiki, date, mirrors, connections)
     chosen = sized(found.listing.chosen(numbers), found.mirror)
@@ -164,21 +164,11 @@ def download(
         rows = _fetch_all(todo, fs, root, [found.mirror, *others], connections, f"download {wiki}")
     files = tuple(rows.get(part.number) or _file_row(part, "there", fs, root) for part in chosen)
     warnings = tuple(f"{name} was there, but not as the dump's listing says: it was fetched again" for name in wrong)
-    notes = (*_notes(found), *([remark] if remark else []))
+    notes = (*notes_of(found), *([remark] if remark else []))
     return DownloadSummary(wiki, found.listing.date, place, files, time.monotonic() - started, warnings, notes)
 
 
-def missing_files(
-    wiki: str, parts: str | int | Iterable[int], folder: str | os.PathLike[str], *, date: str | None = None,
-    mirrors: Mirrors = None,
-) -> list[str]:  # fmt: skip
-    """Names of the files that `download` would fetch into a folder or to a URL; arguments and errors are those of it."""
-    numbers = _numbers(parts)
-    found, _ = find(wiki, date, mirrors)
-    return [part.name for part in missing_parts(found.listing.chosen(numbers), folder)]
-
-
-def _numbers(parts: str | int | Iterable[int]) -> list[int]:
+def numbers_of(parts: str | int | Iterable[int]) -> list[int]:
     if not isinstance(parts, str):
         parts = ",".join(str(number) for number in ([parts] if isinstance(parts, int) else parts))
     return part_numbers(parts)
@@ -197,7 +187,7 @@ def find(wiki: str, date: str | None, mirrors: Mirrors, connections: Connections
     return found, [place for place in places if place is not found.mirror]
 
 
-def _notes(found: Found) -> tuple[str, ...]:
+def notes_of(found: Found) -> tuple[str, ...]:
     listing = found.listing
     if listing.status != "done":
         return (*found.notes, f"the dump of {listing.date} is not complete (it is {listing.status}): parts may be missing")

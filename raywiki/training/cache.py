@@ -72,6 +72,11 @@ def cache_key(digest: str) -> str:
     return digest[:32]
 
 
+def is_cached(folder: str | os.PathLike[str], digest: str) -> bool:
+    """Whether tokens with this digest lie decoded in a folder of caches."""
+    return (Path(folder) / cache_key(digest) / _ABOUT).exists()
+
+
 def cache_entries(folder: str | os.PathLike[str]) -> list[CacheEntry]:
     """All that lies in a folder of caches, what killed processes left half-made among it; nothing when it is not there."""
     found = []

@@ -55,7 +55,7 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
         )
     left = segment.end_step - plan.first_step
     if tok_per_sec and (seconds := left * segment.total_batch_size / tok_per_sec) >= 1:
-        lines.append(f"about {_duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
+        lines.append(f"about {duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
     if segment.epochs is not None and plan.made_from != plan.run.segments:
         lines.append(
             f"{segment.epochs:g} passes over what is new: 1 to {MOST_EPOCHS} by default, as a weight can use "
@@ -99,12 +99,16 @@ def _order(plan: Plan) -> list[str]:
     return [f"the parts are read one after the other, as listed (sequential): the last steps learn from {read[-1]} alone"]
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Seconds as a person says them.
 
-    >>> _duration(40), _duration(4000), _duration(40_000)
-    ('40 s', '67 min', '11.1 h')
+    >>> duration(40), duration(4000), duration(40_000), duration(4e6), duration(4e8)
+    ('40 s', '67 min', '11.1 h', '46 days', '12.7 years')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 100 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.0f} days" if seconds < 730 * 86_400 else f"{seconds / (365.25 * 86_400):.1f} years"

@@ -25,8 +25,10 @@ from verbs_here import without_ray
 import raywiki as rw
 from raywiki.dumps import source
 from raywiki.dumps.mirrors import CHUNK_BYTES
-from raywiki.local.space import CHECKPOINTS, ROUGH, WEIGHT, Need, needs, ratios, require_room
+from raywiki.local.plan_steps import CHECKPOINT_BYTES, CHECKPOINTS
+from raywiki.local.space import Need, needs, require_room
 from raywiki.local.todo import to_do
+from raywiki.ratios import bundled_ratios
 from raywiki.training.cache import cache_folder
 from raywiki.training.checkpoint import stands_at
 
@@ -168,20 +170,27 @@ def kill_grow(corpus: Path, options: dict[str, object], is_there: Callable[[], b
         grown.stderr.close()
 
 
-def test_what_will_be_written_is_told_from_what_was(tmp_path, monkeypatch):
+def test_what_will_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYWIKI_CACHE_DIR", str(tmp_path / "cache"))
-    empty = rw.Corpus(tmp_path / "new").tables()
-    assert ratios(empty, "gpt2") == ROUGH
-    found = {each.verb: each.bytes for each in needs(empty, "gpt2", 50257, 1000, 1e6, {}) if each.folder != str(cache_folder())}
-    assert found == {"extract": 0.7e6, "curate": pytest.approx(0.06e6), "tokenize": 0.6e6, "train": 1000 * WEIGHT * CHECKPOINTS}
-    corpus = make_corpus(tmp_path / "corpus", 3)
-    tables = corpus.tables()
-    own = ratios(tables, ENCODING)
-    dumps = sum(manifest.source["bytes"] for manifest in tables["articles"].values())
-    assert own["tokens"] == sum(each.counts["tokens"] for each in tables[f"tokens/encoding={ENCODING}"].values()) / dumps
-    assert own != ROUGH
-    left = to_do(tables, ["other"])["tokens/encoding=other"]
-    assert left == list(tables["articles"])
+    tables, of = rw.Corpus(tmp_path / "new").tables(), bundled_ratios("enwiki")
+    cached, *found = sorted(
+        needs(tables, "enwiki", "gpt2", 50257, 1000, 1e6, {}), key=lambda need: need.folder != str(cache_folder())
+    )
+    assert (cached.verb, cached.bytes) == ("train", 1e6 * of["tokens"].value * 2)
+    expected = [1e6 * of[f"{name}_bytes"].value for name in ("articles", "curation", "tokens")]
+    assert [each.bytes for each in found] == pytest.approx([*expected, 1000 * CHECKPOINT_BYTES * CHECKPOINTS])
+    assert {each.folder for each in found} == {str(tmp_path / "new")}
+
+
+def test_what_is_done_is_not_written_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYWIKI_CACHE_DIR", str(tmp_path / "cache"))
+    tables = make_corpus(tmp_path / "corpus", 3).tables()
+    assert to_do(tables, [ENCODING]) == {"articles": [], "decisions": [], f"tokens/encoding={ENCODING}": []}
+    left = to_do(tables, ["other"])
+    assert left["tokens/encoding=other"] == list(tables["articles"])
+    of_one = {need.verb: need.bytes for need in needs(tables, "xwiki", ENCODING, 260, 1000, 0, to_do(tables, [ENCODING]))[:-1]}
+    assert of_one == {"extract": 0, "curate": 0, "tokenize": 0, "train": 3 * 100 * 2}
+    assert needs(tables, "xwiki", "other", 260, 1000, 0, left)[2].bytes > 0
 
 
 def test_folders_on_one_disk_share_its_room(tmp_path, monkeypatch):
