@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import importlib
 import json
 import os
 import random
@@ -121,6 +122,19 @@ def test_what_has_no_room_is_refused_before_it_is_fetched(corpus, server, monkey
     assert (fetched(server), sorted(corpus.rglob("*")), Path("dumps").exists()) == ([], before, False)
 
 
+def test_the_room_is_looked_at_again_before_each_stage(corpus, little, monkeypatch):
+    def fills_the_disk(*arguments: object, **options: object) -> object:
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+        return rw.extract(*arguments, **options)
+
+    module = importlib.import_module("raywiki.engine.grow")
+    monkeypatch.setattr(module, "extract", fills_the_disk)
+    with pytest.raises(OSError, match=r"are still to be written there \(curate, tokenize, train\): make room, or add fewer"):
+        rw.grow(corpus, max((little / "dumps").iterdir()), "r1", **TRAIN)
+    assert len(rw.Corpus(corpus).manifests("articles")) == 3
+    assert len(rw.Corpus(corpus).manifests("decisions")) == 2
+
+
 def test_killed_in_its_download_and_in_its_training(corpus, little, server, tmp_path):
     """The same call again ends in what an undisturbed one ends in, and fetches the rest of the file alone."""
     long, chance = "viwiki-20260101-pages-articles3.xml-p300p399.bz2", random.Random(3)
@@ -128,8 +142,8 @@ def test_killed_in_its_download_and_in_its_training(corpus, little, server, tmp_
     bodies = {path.name: path.read_bytes() for path in sorted((little / "dumps").iterdir())}
     bodies[long] = bz2.compress(dump_xml(texts, first_id=300))  # so long that half of it is several pieces
     server.files |= classic("viwiki", "20260101", bodies)
-    options = {"wiki": "viwiki:1-3", "mirrors": server.url, "to": str(tmp_path / "dumps"), "steps": 300, "device": "cpu"}
-    options |= {"total_batch_size": 64, "checkpoint_every": 5, "eval_every": 150, "order": "sequential"}
+    options = {"wiki": "viwiki:1-3", "mirrors": server.url, "to": str(tmp_path / "dumps"), "steps": 120, "device": "cpu"}
+    options |= {"total_batch_size": 64, "checkpoint_every": 10, "eval_every": 60, "order": "sequential"}
     [file] = [path for path in server.files if path.endswith("p300p399.bz2")]
     checkpoints, partial = corpus / "runs" / "r1" / "checkpoints", tmp_path / "dumps" / f"{Path(file).name}.partial"
     with pytest.MonkeyPatch.context() as patch:
@@ -141,7 +155,7 @@ def test_killed_in_its_download_and_in_its_training(corpus, little, server, tmp_
     kill_grow(corpus, options, lambda: partial.exists() and partial.stat().st_size > 0)
     assert len(rw.Corpus(corpus).manifests("articles")) == 2
     kill_grow(corpus, options, lambda: stands_at(checkpoints) > (1, 20))
-    assert (1, 20) < stands_at(checkpoints) < (1, 300), "the kill came too late to test anything"
+    assert (1, 20) < stands_at(checkpoints) < (1, 120), "the kill came too late to test anything"
     assert rw.status(corpus).next[0].startswith("run r1 goes on with segment 2 at step ")
     rw.grow(corpus, run="r1", **options)
     assert server.ranges(file) == [None, f"bytes={CHUNK_BYTES}-"]
