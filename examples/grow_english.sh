@@ -8,10 +8,9 @@ CORPUS=${CORPUS:-corpus}
 DUMPS=${DUMPS:-dumps}
 
 for number in 1 2 3; do
-    # A file that is whole is not fetched again; one that is cut goes on where it stopped.
-    raywiki download enwiki --date "$DATE" --parts "$number" --to "$DUMPS"
+    # A part that the corpus has needs no file, and a file that is cut goes on where it stopped.
     # Part 1 starts the run; each later part goes on from its last checkpoint.
-    raywiki grow "$CORPUS" "$DUMPS"/enwiki-"$DATE"-pages-articles"$number".xml-*.bz2 --run english --size gpt2 --encoding gpt2 \
+    raywiki grow "$CORPUS" --wiki "enwiki:$number" --date "$DATE" --to "$DUMPS" --run english --size gpt2 --encoding gpt2 \
         --batch-size 12 --seq-len 1024 --total-batch-size 491520
 done
 

@@ -18,6 +18,8 @@ from .local.eval import EvalSummary as EvalSummary
 from .local.eval import evaluate as evaluate
 from .local.export import ExportSummary as ExportSummary
 from .local.export import export as export
+from .local.plan import PlanSummary as PlanSummary
+from .local.plan import plan as plan
 from .local.remove import GcSummary as GcSummary
 from .local.remove import RemoveSummary as RemoveSummary
 from .local.remove import gc as gc

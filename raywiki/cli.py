@@ -16,6 +16,7 @@ import typer
 
 from raywiki.command import run_verb
 from raywiki.curation.names import ARTICLE_RULE_NAMES, RULE_SET_NAMES
+from raywiki.training.config import SIZES
 from raywiki.training.options import TrainOptions, option_help
 
 app = typer.Typer(
@@ -59,6 +60,7 @@ DumpDate = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="20251101, or 2025-11-01 for a content export; the newest complete dump by default."),
 ]
+DumpNumbers = Annotated[str, typer.Option(help="Numbers, as `raywiki parts` shows them: 2, 1-3 or 1-3,7.")]
 MirrorOpt = Annotated[
     list[str] | None,
     typer.Option(help="Address of a mirror, or a folder like one, tried in turn; the main site by default."),
@@ -143,7 +145,7 @@ def parts(
 @app.command()
 def download(
     wiki: WikiArg,
-    parts: Annotated[str, typer.Option(help="Numbers, as `raywiki parts` shows them: 2, 1-3 or 1-3,7.")],
+    parts: DumpNumbers,
     to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or URL that the files go to.")],
     date: DumpDate = None, mirror: MirrorOpt = None, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
@@ -151,6 +153,25 @@ def download(
     import raywiki as rw
 
     show(lambda: rw.download(wiki, parts, to=to, date=date, mirrors=mirror or None), json, debug)
+
+
+@app.command()
+def plan(
+    corpus: Annotated[str, typer.Argument(metavar="CORPUS|WIKI", help="Corpus, or name of a wiki when there is none yet.")],
+    parts: DumpNumbers,
+    wiki: Annotated[str | None, typer.Option(help="Name of the wiki; that of the corpus's parts by default.")] = None,
+    size: Annotated[str | None, typer.Option(help=f"{', '.join(SIZES)}; the run's, or nano, by default.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="classic or modern; the run's, or classic, by default.")] = None,
+    encoding: EncodingOpt = None, date: DumpDate = None, mirror: MirrorOpt = None,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Folder or URL that the dumps would go to.")] = "dumps",
+    run: Annotated[str | None, typer.Option(help="Run whose speed and curve count; the corpus's last by default.")] = None,
+    device: Device = None, json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """What parts of a dump would cost, and whether they are worth it; nothing is fetched."""
+    import raywiki as rw
+
+    chosen: dict[str, Any] = dict(wiki=wiki, size=size, recipe=recipe, encoding=encoding, date=date, mirrors=mirror or None)
+    show(lambda: rw.plan(corpus, parts, **chosen, to=to, run=run, device=device), json, debug)
 
 
 @app.command()
@@ -219,19 +240,32 @@ def train(corpus: CorpusArg, run: Run, options: dict[str, Any], json: AsJson = F
 @app.command()
 @takes_train_options
 def grow(
-    corpus: CorpusArg, dumps: DumpsArg, run: Run, options: dict[str, Any], language: Language = None,
+    corpus: CorpusArg, run: Run, options: dict[str, Any],
+    dumps: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DUMP...]", help="Dump parts: files or URLs. Without any it goes on with what the corpus has."),
+    ] = None,
+    wiki: Annotated[
+        str | None, typer.Option(metavar="WIKI:NUMBERS", help="Parts of a wiki's dump to add, fetched if missing: enwiki:2-3.")
+    ] = None,
+    to: Annotated[str | None, typer.Option("--to", metavar="URL", help="Folder or URL of its files; dumps by default.")] = None,
+    date: Annotated[
+        str | None, typer.Option(metavar="DATE", help="Of that dump; the one that the corpus has parts of, else the newest.")
+    ] = None,
+    mirror: MirrorOpt = None, language: Language = None,
     allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
     fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, title: Title = None,
     overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Add dump parts: extract, curate, tokenize what is new, and go on training."""
+    """Add dump parts: download, extract, curate, tokenize what is new, and go on training."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(
-        language=language, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
-        fraction=fraction, threshold=threshold, val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
+        wiki=wiki, to=to, date=date, mirrors=mirror or None, language=language, allow_damaged=allow_damaged,
+        min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction, threshold=threshold,
+        val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
     )  # fmt: skip
-    show(lambda: rw.grow(corpus, dumps, run, **settings), json, debug)
+    show(lambda: rw.grow(corpus, dumps or (), run, **settings), json, debug)
 
 
 @app.command()
@@ -322,12 +356,13 @@ def export(
 @app.command()
 def status(
     corpus: CorpusArg, verify: Annotated[bool, typer.Option("--verify", help="Read every shard and check its digest.")] = False,
+    dumps: Annotated[str | None, typer.Option(metavar="URL", help="A folder of dumps: which of them the corpus lacks.")] = None,
     json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """What a corpus holds, part by part, and what is stale."""
+    """What a corpus holds, part by part, what is stale, and what is next."""
     import raywiki as rw
 
-    show(lambda: rw.status(corpus, verify=verify), json, debug)
+    show(lambda: rw.status(corpus, verify=verify, dumps=dumps), json, debug)
 
 
 @app.command()
@@ -393,12 +428,13 @@ def inspect_tokens(
 def gc(
     corpus: CorpusArg,
     min_age: Annotated[float, typer.Option(help="Seconds a file must have been left alone.")] = 3600.0,
+    cache: Annotated[bool, typer.Option("--cache", help="This machine's decoded tokens too, but for those in use.")] = False,
     dry_run: DryRun = False, json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Remove what crashes left behind: files that no manifest names."""
     import raywiki as rw
 
-    show(lambda: rw.gc(corpus, min_age=min_age, dry_run=dry_run), json, debug)
+    show(lambda: rw.gc(corpus, min_age=min_age, cache=cache, dry_run=dry_run), json, debug)
 
 
 @app.command()

@@ -84,9 +84,7 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
 
 def require_writable(folder: str) -> None:
     """Raise OSError when no file could be written in a folder of this machine, which is made when it is missing."""
-    there = folder
-    while not os.path.lexists(there):
-        there = os.path.dirname(there)
+    there = nearest_folder(folder)
     if not os.path.isdir(there):
         raise NotADirectoryError(f"nothing can be written to {folder}, as {there} is a file: choose another place")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -115,6 +113,14 @@ def file_to_write(to: str, what: str, example: str) -> tuple[AbstractFileSystem,
             raise IsADirectoryError(f"{to} is a folder: give the name of a file, such as {to.rstrip('/')}/{example}")
         require_writable(os.path.dirname(path))
     return fs, path
+
+
+def nearest_folder(folder: str) -> str:
+    """The folder itself, or the nearest place above it that is there."""
+    there = os.path.abspath(folder)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    return there
 
 
 def publishes_at_close(fs: AbstractFileSystem) -> bool:

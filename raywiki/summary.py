@@ -114,13 +114,34 @@ def not_evaluated(parts: Sequence[str]) -> str:
     return f"{some_parts(parts)} cannot be evaluated without a validation page: see tokenize --val-fraction"
 
 
-def plural(count: int, noun: str) -> str:
+def plural(count: int, noun: str, many: str | None = None) -> str:
     """A count and its noun.
 
-    >>> plural(1, "part"), plural(1200, "part")
-    ('1 part', '1,200 parts')
+    >>> plural(1, "part"), plural(1200, "part"), plural(4, "pass", "passes")
+    ('1 part', '1,200 parts', '4 passes')
     """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def size(n_bytes: float) -> str:
+    """Bytes as a person says them.
+
+    >>> size(0), size(574_975), size(291e6), size(2.91e9), size(24e9)
+    ('0', '0.57 MB', '291 MB', '2.9 GB', '24 GB')
+    """
+    return "0" if not n_bytes else f"{_digits(n_bytes / 1e9)} GB" if n_bytes >= 1e9 else f"{_digits(n_bytes / 1e6)} MB"
+
+
+def count(number: float) -> str:
+    """A large count as a person says it.
+
+    >>> count(33), count(27_000), count(111e6), count(4.61e9)
+    ('33', '27 k', '111 M', '4.6 bn')
+    """
+    for unit, name in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if number >= unit:
+            return f"{_digits(number / unit)} {name}"
+    return f"{number:.0f}"
 
 
 def table(rows: Sequence[dict[str, Any]], width: int = WIDTH - 4) -> list[str]:
@@ -143,6 +164,10 @@ def table(rows: Sequence[dict[str, Any]], width: int = WIDTH - 4) -> list[str]:
     numeric = [not any(isinstance(row.get(name), str) for row in rows) for name in names]
     widths = _widths(cells, numeric, width)
     return ["  ".join(map(_fit, line, widths, numeric)).rstrip() for line in cells]
+
+
+def _digits(number: float) -> str:
+    return f"{number:.2f}" if number < 1 else f"{number:.1f}" if number < 10 else f"{number:,.0f}"
 
 
 def _widths(cells: list[list[str]], numeric: list[bool], width: int) -> list[int]:

@@ -142,9 +142,10 @@ def test_orphans_are_what_no_manifest_names(tmp_path):
     shard = corpus.write_shard("signatures/part=p1", "s.parquet", [rows(1)], SCHEMA)
     corpus.commit(signatures(corpus, "p1", shard))
     corpus.write_shard("signatures/part=p2", "lost.parquet", [rows(1)], SCHEMA)
-    [(path, age)] = orphans(corpus).items()
+    [(path, (age, size))] = orphans(corpus.tables()).items()
     assert path.endswith("/lost.parquet")
     assert 0 <= age < 60
+    assert size == (tmp_path / "corpus/signatures/part=p2/lost.parquet").stat().st_size
 
 
 def test_settings_are_adopted_and_never_changed_in_silence():

@@ -1,4 +1,4 @@
-"""Imports run downwards only: cli, jobs → report → engine, local → the middle packages → corpus → files, schema."""
+"""Imports run downwards only: cli, jobs → report → engine → local → the middle packages → corpus → files, schema."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ ALLOWED = {
     "progress": {""},
     "command": {""},
     "summary": FOUNDATION,
+    "ratios": FOUNDATION | {"summary"},
     **{name: FOUNDATION | {name} for name in MIDDLE},
     "training": FOUNDATION | {"training", "progress"},
-    "local": FOUNDATION | MIDDLE | SHOWN | {"documents", "scan", "local"},
-    "engine": FOUNDATION | MIDDLE | SHOWN | {"documents", "intervals", "scan", "engine"},
+    "local": FOUNDATION | MIDDLE | SHOWN | {"documents", "ratios", "scan", "local"},
+    "engine": FOUNDATION | MIDDLE | SHOWN | {"documents", "intervals", "ratios", "scan", "local", "engine"},
     "report": FOUNDATION | MIDDLE | SHOWN | {"intervals", "scan", "local", "engine", "report"},
     "cli": FOUNDATION | MIDDLE | SHOWN | {"scan", "local", "engine", "report"},
     "jobs": {"cli"},

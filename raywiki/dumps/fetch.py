@@ -25,7 +25,7 @@ from fsspec.implementations.local import LocalFileSystem
 from raywiki.dumps import source
 from raywiki.dumps.listing import DumpPart
 from raywiki.dumps.mirrors import Connections, Mirror
-from raywiki.files import move, publishes_at_close, put, sync
+from raywiki.files import move, nearest_folder, publishes_at_close, put, sync
 
 SPACE_EVERY = 64 << 20  # bytes after which the free space is looked at again
 # What tells of a file whether it has changed, the best first, where a file system knows several.
@@ -119,8 +119,7 @@ def partial_bytes(part: DumpPart, folder: str) -> int:
 
 def require_space(folder: str, wanted: int) -> None:
     """Raise OSError when so many bytes are not free on the file system of a folder, which may not be there yet."""
-    while not os.path.isdir(folder):
-        folder = os.path.dirname(folder)
+    folder = nearest_folder(folder)
     free = shutil.disk_usage(folder).free
     if wanted > free:
         raise OSError(

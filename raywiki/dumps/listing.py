@@ -125,6 +125,21 @@ def part_numbers(text: str) -> list[int]:
     return sorted(numbers)
 
 
+def in_ranges(numbers: Iterable[int]) -> str:
+    """Numbers as `part_numbers` reads them.
+
+    >>> in_ranges([1, 2, 3, 7]), in_ranges([])
+    ('1-3,7', '')
+    """
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
 def read_index(page: str) -> dict[str, int | None]:
     """The names on a web server's index page, folders with `/` at the end, each with its size in bytes where it is told.
 

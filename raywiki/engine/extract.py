@@ -67,8 +67,7 @@ def extract(
             fine are committed before it is raised.
     """
     started = time.monotonic()
-    if language is not None and not re.fullmatch(LANGUAGE, language):
-        raise ValueError(f"language={language!r} is no language code: give one such as en or zh-min-nan")
+    check_language(language)
     if cleaner is not None:
         check_cleaner(cleaner)
     corpus = Corpus.open(corpus).writable()
@@ -94,6 +93,12 @@ def extract(
     warnings += [warning for manifest in manifests for warning in articles_warnings(manifest)]
     notes = articles_notes(manifests, tables["articles"].values()) if manifests else []
     return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings), tuple(notes))
+
+
+def check_language(language: str | None) -> None:
+    """Raise ValueError when this cannot be the code of a language."""
+    if language is not None and not re.fullmatch(LANGUAGE, language):
+        raise ValueError(f"language={language!r} is no language code: give one such as en or zh-min-nan")
 
 
 @dataclass(frozen=True)

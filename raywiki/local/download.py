@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
@@ -115,13 +115,13 @@ def parts(
         OSError: no mirror can be read.
     """
     committed = Corpus.open(corpus).require().tables()["articles"] if corpus is not None else None
-    found, _ = _find(wiki, date, mirrors, Connections(say))
+    found, _ = find(wiki, date, mirrors)
     listing = found.listing
     rows = tuple(_row(part) for part in listing.parts)
     if committed is not None:
-        there = {part.number: _is_in(part, committed) for part in listing.parts}
+        there = {part.number: as_committed(part, committed) is not None for part in listing.parts}
         rows = tuple({**row, "in_corpus": there[row["number"]]} for row in rows)
-    return DumpParts(listing.wiki, listing.date, listing.layout, listing.status, found.mirror.url, rows, _notes(found))
+    return DumpParts(listing.wiki, listing.date, listing.layout, listing.status, found.mirror.url, rows, notes_of(found))
 
 
 def download(
@@ -150,10 +150,10 @@ def download(
             of this one stays in its `.partial`.
     """
     started, connections = time.monotonic(), Connections(say)
-    numbers = _numbers(parts)
-    fs, root, place = _target(to)
-    found, others = _find(wiki, date, mirrors, connections)
-    chosen = _sized(found.listing.chosen(numbers), found.mirror)
+    numbers = numbers_of(parts)
+    fs, root, place = target(to)
+    found, others = find(wiki, date, mirrors, connections)
+    chosen = sized(found.listing.chosen(numbers), found.mirror)
     todo = missing_parts(chosen, place)
     is_local = isinstance(fs, LocalFileSystem)
     if is_local:
@@ -164,28 +164,19 @@ def download(
         rows = _fetch_all(todo, fs, root, [found.mirror, *others], connections, f"download {wiki}")
     files = tuple(rows.get(part.number) or _file_row(part, "there", fs, root) for part in chosen)
     warnings = tuple(f"{name} was there, but not as the dump's listing says: it was fetched again" for name in wrong)
-    notes = (*_notes(found), *([remark] if remark else []))
+    notes = (*notes_of(found), *([remark] if remark else []))
     return DownloadSummary(wiki, found.listing.date, place, files, time.monotonic() - started, warnings, notes)
 
 
-def missing_files(
-    wiki: str, parts: str | int | Iterable[int], folder: str | os.PathLike[str], *, date: str | None = None,
-    mirrors: Mirrors = None,
-) -> list[str]:  # fmt: skip
-    """Names of the files that `download` would fetch into a folder or to a URL; arguments and errors are those of it."""
-    numbers = _numbers(parts)
-    found, _ = _find(wiki, date, mirrors, Connections(say))
-    return [part.name for part in missing_parts(found.listing.chosen(numbers), folder)]
-
-
-def _numbers(parts: str | int | Iterable[int]) -> list[int]:
+def numbers_of(parts: str | int | Iterable[int]) -> list[int]:
     if not isinstance(parts, str):
         parts = ",".join(str(number) for number in ([parts] if isinstance(parts, int) else parts))
     return part_numbers(parts)
 
 
-def _find(wiki: str, date: str | None, mirrors: Mirrors, connections: Connections) -> tuple[Found, list[Mirror]]:
+def find(wiki: str, date: str | None, mirrors: Mirrors, connections: Connections | None = None) -> tuple[Found, list[Mirror]]:
     """The dump, and the mirrors beside the one that it was found at."""
+    connections = connections or Connections(say)
     require_wiki(wiki)
     if date is not None:
         require_date(date)
@@ -196,7 +187,7 @@ def _find(wiki: str, date: str | None, mirrors: Mirrors, connections: Connection
     return found, [place for place in places if place is not found.mirror]
 
 
-def _notes(found: Found) -> tuple[str, ...]:
+def notes_of(found: Found) -> tuple[str, ...]:
     listing = found.listing
     if listing.status != "done":
         return (*found.notes, f"the dump of {listing.date} is not complete (it is {listing.status}): parts may be missing")
@@ -209,15 +200,16 @@ def _row(part: DumpPart) -> dict[str, Any]:
     return {**row, "bytes": part.size, "checksum": part.checksum}
 
 
-def _is_in(part: DumpPart, committed: dict[str, Manifest]) -> bool:
-    """Whether a corpus has a part: by its content where the listing tells the SHA-256, else by id and size."""
-    if any(f"sha256:{manifest.source.get('sha256')}" == part.checksum for manifest in committed.values()):
-        return True
-    manifest = committed.get(part.part)
-    return manifest is not None and part.size in (None, manifest.source.get("bytes"))
+def as_committed(part: DumpPart, committed: Mapping[str, Manifest]) -> Manifest | None:
+    """A part's manifest in a corpus, if any: by its content where the listing tells the SHA-256, else by id and size."""
+    same = (each for each in committed.values() if f"sha256:{each.source.get('sha256')}" == part.checksum)
+    if (manifest := next(same, committed.get(part.part))) is None:
+        return None
+    is_same = f"sha256:{manifest.source.get('sha256')}" == part.checksum or part.size in (None, manifest.source.get("bytes"))
+    return manifest if is_same else None
 
 
-def _target(to: str | os.PathLike[str]) -> tuple[AbstractFileSystem, str, str]:
+def target(to: str | os.PathLike[str]) -> tuple[AbstractFileSystem, str, str]:
     """The file system of a folder or URL, the path in it, and the place as it was given. Raises before anything is fetched."""
     place = os.fspath(to)
     if not place:
@@ -233,7 +225,7 @@ def _target(to: str | os.PathLike[str]) -> tuple[AbstractFileSystem, str, str]:
     return fs, root.rstrip("/") or "/", place
 
 
-def _sized(chosen: Sequence[DumpPart], mirror: Mirror) -> list[DumpPart]:
+def sized(chosen: Sequence[DumpPart], mirror: Mirror) -> list[DumpPart]:
     """The parts with their sizes, asked for where the listing does not tell."""
     sized = []
     for part in chosen:

@@ -10,7 +10,7 @@ from raywiki.manifest import Manifest
 from raywiki.summary import plural
 from raywiki.training.checkpoint import Checkpoint
 from raywiki.training.metrics import read_metrics
-from raywiki.training.order import PartTokens
+from raywiki.training.order import PartTokens, closing_counters
 from raywiki.training.runs import METRICS, Run
 
 
@@ -32,12 +32,11 @@ def tokens_read(run: Run, at: tuple[int, int]) -> dict[str, tuple[PartTokens, fl
     read: dict[str, tuple[PartTokens, float]] = {}
     way = run.segments[: at[0] + 1]
     for segment, end in zip(way, [*(each.start_step for each in way[1:]), at[1]], strict=True):
-        steps = end - segment.start_step
-        slots = sum(part.quota for part in segment.parts)
+        used = closing_counters(segment, end)
         for part in segment.parts:
-            if steps > 0 and part.quota:
+            if used[part.name] > part.base:
                 before = read[part.name][1] if part.name in read else 0.0
-                read[part.name] = part, before + steps * segment.total_batch_size * part.quota / slots
+                read[part.name] = part, before + (used[part.name] - part.base) * segment.seq_len
     return read
 
 

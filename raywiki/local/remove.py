@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from raywiki.corpus import Corpus, Tables
 from raywiki.manifest import MANIFEST, part_folder, part_order, tokens_table
 from raywiki.summary import as_html, plural, sentences, some_parts, table
+from raywiki.training.cache import cache_folder, clean_cache
+
+YOUNG = 3600.0  # seconds: files that were left alone for so long belong to no verb that runs
 
 
 @dataclass(frozen=True)
 class GcSummary:
     """What one call of `gc` removed (`paths`), and how many files it left because they are younger than `min_age` seconds.
 
-    Its length is the number of paths.
+    Its length is the number of paths, `bytes` what the files took. `newest` is the age in seconds of the youngest file that was
+    left. `cache` has one dict for each folder of the token cache that was removed, `cache_left` says how many somebody uses.
     """
 
     corpus: str
@@ -25,6 +29,10 @@ class GcSummary:
     young: int
     min_age: float
     dry_run: bool
+    bytes: int = 0
+    newest: float | None = None
+    cache: tuple[dict[str, Any], ...] = ()
+    cache_left: int = 0
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -38,19 +46,31 @@ class GcSummary:
     _repr_html_ = as_html
 
     def __str__(self) -> str:
-        lines = [*self.paths, f"{plural(len(self.paths), 'file')} {'to remove' if self.dry_run else 'removed'}"]
+        did = "to remove" if self.dry_run else "removed"
+        lines = [*self.paths, f"{plural(len(self.paths), 'file')} {did}, {self.bytes / 1e6:,.1f} MB"]
+        if self.cache:
+            size = sum(row["bytes"] for row in self.cache)
+            lines += [f"token cache: {plural(len(self.cache), 'part')} {did}, {size / 1e6:,.1f} MB"]
+            lines += ["  " + line for line in table(self.cache)]
+        if self.cache_left:
+            kept = f"left {plural(self.cache_left, 'part')} in the token cache, which somebody reads or makes just now"
+            lines += sentences("note", [kept])
         if self.young:
             left = f"left {plural(self.young, 'file')} younger than {_duration(self.min_age)}, which a running verb may need: "
             lines += sentences("note", [left + "when none is running, --min-age 0 removes them too"])
         return "\n".join(lines)
 
 
-def gc(corpus: str | os.PathLike[str] | Corpus, *, min_age: float = 3600.0, dry_run: bool = False) -> GcSummary:
+def gc(
+    corpus: str | os.PathLike[str] | Corpus, *, min_age: float = YOUNG, cache: bool = False, dry_run: bool = False
+) -> GcSummary:
     """Remove files that no manifest names, left by crashes.
 
     Args:
         corpus: folder or URL.
         min_age: seconds that a file must have been left alone; younger ones may belong to a verb that is running.
+        cache: remove decoded tokens from this machine's cache too, of all corpora, but for those that somebody uses just now;
+            they are decoded again when a training needs them.
         dry_run: list, remove nothing.
 
     Returns:
@@ -66,24 +86,34 @@ def gc(corpus: str | os.PathLike[str] | Corpus, *, min_age: float = 3600.0, dry_
     corpus = Corpus.open(corpus).require()
     if not dry_run:
         corpus.writable()
-    ages = orphans(corpus)
-    paths = sorted(path for path, age in ages.items() if age >= min_age)
+    found = find_orphans(corpus.tables(), min_age)
     if not dry_run:
-        for path in paths:
+        for path in found.paths:
             corpus.fs.rm_file(path)
-    return GcSummary(corpus.url, tuple(paths), len(ages) - len(paths), min_age, dry_run)
+    removed, left = clean_cache(cache_folder(), dry_run) if cache else ([], [])
+    rows = tuple({"part": entry.part or "(not whole)", "bytes": entry.bytes, "folder": entry.key} for entry in removed)
+    return replace(found, dry_run=dry_run, cache=rows, cache_left=len(left))
 
 
-def orphans(corpus: Corpus) -> dict[str, float]:
-    """The files in the tables that no manifest names, each with its age in seconds."""
-    tables, now = corpus.tables(), time.time()
-    ages = {}
+def find_orphans(tables: Tables, min_age: float) -> GcSummary:
+    """What `gc` would remove."""
+    found = orphans(tables)
+    old = {path: size for path, (age, size) in sorted(found.items()) if age >= min_age}
+    young = [age for age, _ in found.values() if age < min_age]
+    newest = min(young, default=None)
+    return GcSummary(tables.corpus.url, tuple(old), len(young), min_age, True, sum(old.values()), newest)
+
+
+def orphans(tables: Tables) -> dict[str, tuple[float, int]]:
+    """The files in the tables that no manifest names, each with its age in seconds and its bytes."""
+    corpus, now = tables.corpus, time.time()
+    found = {}
     for name in tables.names():
         named = {corpus.path(each.folder, file) for each in tables[name].values() for file in (*each.files, MANIFEST)}
         for path, info in tables.files(name).items():
             if path not in named and "/part=" in path[len(corpus.path(name)) :]:
-                ages[path] = max(0.0, now - _modified(info))
-    return ages
+                found[path] = max(0.0, now - _modified(info)), info["size"]
+    return found
 
 
 def _modified(info: Mapping[str, Any]) -> float:

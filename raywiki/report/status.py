@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
+from raywiki.local.remove import YOUNG, find_orphans
 from raywiki.manifest import part_order, tokens_table
+from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, waiting_dumps, writers
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 from raywiki.training.checkpoint import stands_at
 from raywiki.training.runs import CHECKPOINTS
@@ -21,7 +23,11 @@ from raywiki.training.runs import CHECKPOINTS
 class Status:
     """State of a corpus: one dict for each part and each run. `str(status)` is a screen of tables.
 
-    `problems` are sentences about what a verb can mend, `notes` about what is as it is and good to know.
+    `problems` are sentences about what a verb can mend, `notes` about what is as it is and good to know, `next` about what the
+    verbs would do if they ran now, `writing` about who seems to be at work, `freeable` about disk that `gc` would free.
+    `orphans` has its `files` and `bytes`, and how many are too `young`; `cache` has `folder`, `bytes` and `parts` of this
+    machine's decoded tokens, and those of this corpus; `dumps` has one dict for each dump that the corpus lacks, of the folder
+    that was named.
     """
 
     corpus: str
@@ -29,6 +35,12 @@ class Status:
     runs: tuple[dict[str, Any], ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    writing: tuple[str, ...] = ()
+    orphans: dict[str, int] = field(default_factory=dict)
+    cache: dict[str, Any] = field(default_factory=dict)
+    dumps: tuple[dict[str, Any], ...] = ()
+    freeable: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -39,27 +51,35 @@ class Status:
         lines = [f"corpus at {self.corpus}", *("  " + line for line in table(self.parts) or ["no part is committed"])]
         if self.runs:
             lines += ["runs", *("  " + line for line in table(self.runs))]
-        return "\n".join([*lines, *sentences("problem", self.problems), *sentences("note", self.notes)])
+        if self.dumps:
+            lines += ["dumps", *("  " + line for line in table(self.dumps))]
+        lines += [*sentences("problem", self.problems), *sentences("note", (*self.notes, *self.freeable))]
+        return "\n".join([*lines, *sentences("now", self.writing), *sentences("next", self.next)])
 
 
-def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> Status:
-    """Describe every part and run of a corpus.
+def status(
+    corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False, dumps: str | os.PathLike[str] | None = None
+) -> Status:
+    """Describe every part and run of a corpus, what is next, and what could be freed.
 
     Args:
         corpus: folder or URL.
         verify: read every shard and compare its SHA-256 with the manifest's; else only those of a part whose files are
             not all there with their sizes.
+        dumps: folder or URL of dumps: tell which of them the corpus lacks.
 
     Returns:
         For each part its counts and `state`: "ok" when it is curated and tokenized, else the next thing that is missing, what
         is stale, or that its articles are gone.
 
     Raises:
-        FileNotFoundError: there is no corpus at that place.
+        FileNotFoundError: there is no corpus at that place, or no folder of dumps.
         ValueError: a manifest is damaged.
     """
     corpus = Corpus.open(corpus).require()
     tables = corpus.tables()
+    folder = None if dumps is None else os.fspath(dumps)
+    waiting = () if folder is None else tuple(waiting_dumps(tables, folder))
     encodings = tables.encodings()
     gone = tables.without_articles()
     extracted = tables["articles"]
@@ -71,7 +91,12 @@ def status(corpus: str | os.PathLike[str] | Corpus, *, verify: bool = False) -> 
         if verify or not tables.is_whole(manifest):
             problems += _damaged(corpus, manifest)
     notes = articles_notes(extracted.values(), extracted.values()) + [warning for warning in said if warning not in problems]
-    return Status(corpus.url, tuple(rows), tuple(_runs(corpus)), tuple(problems), tuple(notes))
+    runs, orphans, cache = corpus.runs(), find_orphans(tables, YOUNG), cache_state(tables)
+    counts = {"files": len(orphans), "bytes": orphans.bytes, "young": orphans.young}
+    return Status(
+        corpus.url, tuple(rows), tuple(_runs(corpus, runs)), tuple(problems), tuple(notes), tuple(next_steps(tables, runs)),
+        tuple(writers(corpus, runs, orphans, folder)), counts, cache, waiting, tuple(remarks(corpus.url, orphans, cache)),
+    )  # fmt: skip
 
 
 def _row(tables: Tables, encodings: list[str], part: str, gone: Iterable[str]) -> dict[str, Any]:
@@ -110,9 +135,9 @@ def _damaged(corpus: Corpus, manifest: Manifest) -> list[str]:
     return problems
 
 
-def _runs(corpus: Corpus) -> list[dict[str, Any]]:
+def _runs(corpus: Corpus, runs: Runs) -> list[dict[str, Any]]:
     rows = []
-    for run, body in corpus.runs().items():
+    for run, body in runs.items():
         metrics = corpus.path("runs", run, "metrics.jsonl")
         whole = corpus.fs.cat_file(metrics).rpartition(b"\n")[0] if corpus.fs.exists(metrics) else b""  # a run may be at work
         records = [json.loads(line) for line in whole.splitlines() if line.strip()]

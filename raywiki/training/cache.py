@@ -5,10 +5,12 @@ A random window straight from Parquet costs the decoding of a row group; from a 
     <folder>/<key>/train.bin val.bin cache.json      documents in order, ids as little-endian u16 or u32
 
 The key stands for the digests of the shards, so other tokens never meet an old cache; a cache can be deleted at any time.
+Whoever uses one holds a shared lock on its cache.json, so that `clean_cache` knows.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -16,9 +18,10 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -33,11 +36,24 @@ OpenFile = Callable[[str], io.BufferedIOBase]
 
 @dataclass(frozen=True)
 class TokenCache:
-    """Token ids of one part, shape (train_tokens,) and (val_tokens,), read-only; `max_id` is -1 when there are none."""
+    """Token ids of one part, shape (train_tokens,) and (val_tokens,), read-only; `max_id` is -1 when there are none.
+
+    `held` is an open file: as long as it is, `clean_cache` leaves the cache alone.
+    """
 
     train: np.ndarray
     val: np.ndarray
     max_id: int
+    held: BinaryIO | None = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """A folder in a folder of caches: its name, the part whose tokens it holds ("" for what is not whole), and its bytes."""
+
+    key: str
+    part: str
+    bytes: int
 
 
 def shards_digest(digests: Sequence[str]) -> str:
@@ -49,6 +65,58 @@ def cache_folder() -> Path:
     """Where decoded tokens lie on a node: $RAYWIKI_CACHE_DIR, else raywiki's folder in the user's cache."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")
+
+
+def cache_key(digest: str) -> str:
+    """The name of the folder of tokens with this digest, see `shards_digest`."""
+    return digest[:32]
+
+
+def is_cached(folder: str | os.PathLike[str], digest: str) -> bool:
+    """Whether tokens with this digest lie decoded in a folder of caches."""
+    return (Path(folder) / cache_key(digest) / _ABOUT).exists()
+
+
+def cache_entries(folder: str | os.PathLike[str]) -> list[CacheEntry]:
+    """All that lies in a folder of caches, what killed processes left half-made among it; nothing when it is not there."""
+    found = []
+    for path in sorted(Path(folder).glob("*/")):
+        with suppress(FileNotFoundError):  # cleaned or finished meanwhile
+            size = sum(each.stat().st_size for each in path.iterdir())
+            about = json.loads((path / _ABOUT).read_bytes()) if not path.name.startswith(".") else {}
+            found.append(CacheEntry(path.name, about.get("part", ""), size))
+    return found
+
+
+def clean_cache(folder: str | os.PathLike[str], dry_run: bool = False) -> tuple[list[CacheEntry], list[CacheEntry]]:
+    """Remove what nobody makes or uses just now, of any corpus. Returns what was (or would be) removed, and what was left."""
+    removed, left = [], []
+    for entry in cache_entries(folder):
+        path, key = Path(folder) / entry.key, entry.key.removeprefix(".").partition(".")[0]
+        try:
+            with hold_lock(path.with_name(f".{key}.lock"), 0, "busy"), _alone(path):
+                if not dry_run:
+                    trash = path.with_name(f".{key}.{uuid.uuid4().hex[:8]}.tmp")
+                    os.rename(path, trash)  # nobody sees half of it
+                    shutil.rmtree(trash)
+        except FileNotFoundError:
+            continue
+        except (ValueError, OSError):
+            left.append(entry)
+        else:
+            removed.append(entry)
+    return removed, left
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While the block runs nobody begins to use a cache. Raises OSError when somebody does, or nobody can tell."""
+    if folder.name.startswith("."):
+        yield
+        return
+    with open(folder / _ABOUT, "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def open_cache(
@@ -67,7 +135,7 @@ def open_cache(
     Raises:
         ValueError: a shard is missing or damaged, is not what its digest says, or is no shard of tokens.
     """
-    target = Path(folder) / shards_digest([digest for _, digest in shards])[:32]
+    target = Path(folder) / cache_key(shards_digest([digest for _, digest in shards]))
     found = _read(target)
     if found is not None:
         return found
@@ -99,7 +167,8 @@ def check_caches(caches: Mapping[str, TokenCache], expected: Mapping[str, int], 
 def _read(folder: Path) -> TokenCache | None:
     """The cache in a folder, or None unless it is whole."""
     try:
-        about = json.loads((folder / _ABOUT).read_bytes())
+        held = _hold(folder / _ABOUT)
+        about = json.loads(held.read())
         dtype = np.dtype(about["dtype"])
         sizes = {split: about[f"{split}_tokens"] for split in ("train", "val")}
         if any((folder / f"{split}.bin").stat().st_size != n * dtype.itemsize for split, n in sizes.items()):
@@ -107,7 +176,17 @@ def _read(folder: Path) -> TokenCache | None:
     except (OSError, ValueError, KeyError):
         return None
     arrays = {split: _map(folder / f"{split}.bin", dtype) if n else np.empty(0, dtype) for split, n in sizes.items()}
-    return TokenCache(arrays["train"], arrays["val"], about["max_id"])
+    return TokenCache(arrays["train"], arrays["val"], about["max_id"], held)
+
+
+def _hold(path: Path) -> BinaryIO:
+    """The file, opened, with a lock that any number of processes share until it is closed. Raises OSError when it is gone."""
+    file = open(path, "rb")  # noqa: SIM115 its owner keeps it open
+    with suppress(OSError):  # where there are no locks, nobody can clean either
+        fcntl.flock(file, fcntl.LOCK_SH)
+    if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+        raise FileNotFoundError(path)  # it was cleaned, and perhaps made again, while this waited
+    return file
 
 
 def _map(path: Path, dtype: np.dtype) -> np.ndarray:

@@ -129,10 +129,5 @@ class GPT(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def flops_per_token(self) -> int:
-        """Floating-point operations of training on a token: 6N + 12·L·H·Q·T (Chowdhery et al. 2022, appendix B).
-
-        N leaves out the position table, which is looked up and not multiplied.
-        """
-        config = self.config
-        n = self.n_params() - self.positions.weight.numel()
-        return 6 * n + 12 * config.n_layer * config.n_embd * config.seq_len
+        """Floating-point operations of training on a token; see `GPTConfig.model_flops_per_token`."""
+        return self.config.model_flops_per_token

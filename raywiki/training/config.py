@@ -99,6 +99,15 @@ class GPTConfig:
         """Operations of training on a token without embedding and head, 72·L·d² + 12·L·d·T (Bi et al. 2024, equation 2)."""
         return 72 * self.n_layer * self.n_embd**2 + 12 * self.n_layer * self.n_embd * self.seq_len
 
+    @property
+    def model_flops_per_token(self) -> int:
+        """Operations of training on a token with the head: 6N + 12·L·H·Q·T (Chowdhery et al. 2022, appendix B).
+
+        N leaves out the tables that are looked up and not multiplied, such as positions.
+        """
+        looked_up = 0 if self.pieces and self.pieces.rope else self.seq_len * self.n_embd
+        return 6 * (self.n_scaling_params - looked_up) + 12 * self.n_layer * self.n_embd * self.seq_len
+
 
 @dataclass(frozen=True)
 class Size:

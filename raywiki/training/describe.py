@@ -27,7 +27,8 @@ def plan_rows(plan: Plan) -> list[dict[str, Any]]:
     length = sum(part.quota for part in segment.parts)
     sequences = segment.steps * segment.sequences_per_step
     rows = []
-    for part in segment.parts:
+    parts = [segment.parts[index] for index in segment.sequence] if segment.order == "sequential" else segment.parts
+    for part in parts:
         passes = sequences * part.quota / length / n_windows(part.train_tokens, segment.seq_len)
         role = "new" if not part.base else "replayed" if segment.replay is not None else "again"
         share = f"{100 * part.quota / length:.3g} %"
@@ -44,6 +45,7 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
         f"{PRECISIONS.get(precision or '', auto)}; "
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
+        *_order(plan),
         *_why_from_there(plan),
     ]
     if config.init_from is not None and config.init_sha256 is not None and plan.index == 0:
@@ -53,7 +55,7 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
         )
     left = segment.end_step - plan.first_step
     if tok_per_sec and (seconds := left * segment.total_batch_size / tok_per_sec) >= 1:
-        lines.append(f"about {_duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
+        lines.append(f"about {duration(seconds)} at the {tok_per_sec:,.0f} tokens/s of this run's last steps")
     if segment.epochs is not None and plan.made_from != plan.run.segments:
         lines.append(
             f"{segment.epochs:g} passes over what is new: 1 to {MOST_EPOCHS} by default, as a weight can use "
@@ -88,12 +90,25 @@ def _rates(plan: Plan) -> str:
     )
 
 
-def _duration(seconds: float) -> str:
+def _order(plan: Plan) -> list[str]:
+    """That parts are read one after the other, where there are several."""
+    segment = plan.segment
+    read = [segment.parts[index].name for index in segment.sequence if segment.parts[index].quota]
+    if segment.order != "sequential" or len(read) < 2:
+        return []
+    return [f"the parts are read one after the other, as listed (sequential): the last steps learn from {read[-1]} alone"]
+
+
+def duration(seconds: float) -> str:
     """Seconds as a person says them.
 
-    >>> _duration(40), _duration(4000), _duration(40_000)
-    ('40 s', '67 min', '11.1 h')
+    >>> duration(40), duration(4000), duration(40_000), duration(4e6), duration(4e8)
+    ('40 s', '67 min', '11.1 h', '46 days', '12.7 years')
     """
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 100 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.0f} days" if seconds < 730 * 86_400 else f"{seconds / (365.25 * 86_400):.1f} years"

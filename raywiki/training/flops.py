@@ -8,18 +8,46 @@ latter, whatever the device; here that is measured.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import lru_cache
 from statistics import median
 
 import torch
 
-from raywiki.training.precision import DTYPES
+from raywiki.training.precision import DTYPES, choose_precision
+from raywiki.training.workers import find_device
 
 A100 = 312e12  # FLOP/s, dense bfloat16 (NVIDIA's data sheet of the A100)
 SIDES = {"cpu": (512, 1024, 1536), "cuda": (2048, 4096, 8192)}  # of square matrices
 SECONDS = 1.0  # to measure for, all shapes together
 # FLOPs of a stretch of training from which a second of measuring is too little to be noticed, a minute or two of most devices.
 WORTH_IT = {"cpu": 1e13, "cuda": 1e15}
+# The share of the device's own matrix products that a training is taken to reach where none was measured. CPU: the median of
+# nano's steps on two shared cores (benchmarks/plan_ratios.md). GPU: nanoGPT's README has 300 billion tokens of GPT-2 (124M) in
+# about 4 days on 8 A100, which is 0.30 of the 312 TFLOP/s of each.
+SHARES = {"cpu": 0.5, "cuda": 0.3}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Operations of training that a device is taken to do in a second: `share` of `peak` FLOP/s, in `precision`."""
+
+    device: str
+    precision: str
+    peak: float
+    share: float
+
+    def tok_per_sec(self, flops_per_token: float) -> float:
+        return self.peak * self.share / flops_per_token
+
+
+def expected_rate(device: str | None = None) -> Rate:
+    """What to expect of a device, which is measured for a second. Raises ValueError when it is not there."""
+    chosen = find_device(device)
+    precision = choose_precision(chosen)
+    if chosen.type not in SHARES:
+        raise ValueError(f"there is no device {chosen.type!r} to plan for: choose cpu or cuda")
+    return Rate(chosen.type, precision, matmul_peak(chosen, precision), SHARES[chosen.type])
 
 
 def is_worth_measuring(flops: float, device: torch.device) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import time
@@ -53,6 +54,21 @@ def _acquire(path: Path, timeout: float) -> tuple[BaseFileLock, str]:
     with suppress(OSError):  # for whoever finds it held
         path.write_text(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}\n")
     return lock, ""
+
+
+def held_by(path: Path) -> str:
+    """Who holds a lock now, as "process 12 on host since …"; "" when nobody does, or nobody can tell. Takes no lock itself."""
+    lease = path.with_name(path.name + ".lease")
+    if lease.exists():
+        return f"whoever made {lease}"
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return lock_holder(path) or "another process"
+    except OSError:
+        pass
+    return ""
 
 
 def lock_holder(path: Path) -> str:

@@ -196,10 +196,5 @@ class GPT(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def flops_per_token(self) -> int:
-        """Floating-point operations of training on a token: 6N + 12·L·H·Q·T, N without the tables that are looked up."""
-        config = self.config
-        looked_up: list[Tensor] = list(self.values.parameters())
-        looked_up += [] if self.positions is None else [self.positions.weight]
-        looked_up += [] if self.head is None else [self.tokens.weight]
-        n = self.n_params() - sum(table.numel() for table in looked_up)
-        return 6 * n + 12 * config.n_layer * config.n_embd * config.seq_len
+        """Floating-point operations of training on a token; see `GPTConfig.model_flops_per_token`."""
+        return self.config.model_flops_per_token

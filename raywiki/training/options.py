@@ -22,6 +22,10 @@ UNFINISHED = {
     "finish": "train an unfinished segment to its end before new parts open another one",
     "cut": "end it where it stands",
 }
+ORDERS = {
+    "mixed": "all parts at once, each by its share of every thousand or so sequences",
+    "sequential": "one part after the other, in the order of their ids",
+}
 HOW_LONG = ("steps", "more_steps", "until_step", "epochs")
 
 
@@ -49,6 +53,9 @@ class SegmentOptions(TypedDict, total=False):
     schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; the run's own, wsd for a new run."]
     warmup_steps: Annotated[int | None, "Steps of warm-up; a tenth of the segment, at most 1,000, by default."]
     replay: Annotated[float | None, "Share of the older parts in a segment that brings new ones; 0.25 by default."]
+    order: Annotated[
+        str | None, "mixed, or sequential: one part after the other, by id; the run's last one, mixed for a new run."
+    ]
     unfinished: Annotated[str | None, "What becomes of a segment that was interrupted when new parts come: finish or cut."]
     accept_new_tokens: Annotated[bool | None, "Go on although parts have other tokens than those the run learned from."]
 
@@ -146,6 +153,8 @@ def _check_names(given: Mapping[str, Any]) -> None:
     if given.get("device", "cpu") not in DEVICES:
         raise ValueError(f"there is no device {given['device']!r}: choose {' or '.join(DEVICES)}")
     check_precision(given.get("precision"))
+    if given.get("order", "mixed") not in ORDERS:
+        raise ValueError(f"there is no order {given['order']!r}: choose {' or '.join(ORDERS)}")
     if given.get("unfinished", "cut") not in UNFINISHED:
         raise ValueError(f"unfinished={given['unfinished']!r} is unknown: choose {' or '.join(UNFINISHED)}")
 

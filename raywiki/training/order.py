@@ -9,6 +9,10 @@ A segment mixes parts by quotas q, in rounds of R = Σq slots. Each round shuffl
 round takes the part's window number c = base + round·q + j, that is window perm(c mod N) of epoch c // N. `base` is where
 earlier segments left the part, so adding parts repeats and skips nothing. Parts enter the hashes by name, never by rank.
 
+A segment of the order "sequential" gives the same quotas of all its samples to one part after the other, by their ids: part p
+has samples floor(S·Q(p-1) / R) … floor(S·Q(p) / R) - 1 of the S planned ones, Q being the running sum of the quotas, and the
+j-th of them takes the window number base + j.
+
 Sample i of a segment belongs to step start_step + i // B, where B = total_batch_size / T; of these, worker r of W takes
 i ≡ r (mod W). So neither the number of workers nor the size of a micro-batch changes what a step learns from.
 """
@@ -16,11 +20,13 @@ i ≡ r (mod W). So neither the number of workers nor the size of a micro-batch 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 
 import numpy as np
 
+from raywiki.manifest import part_order
 from raywiki.training.schedule import decay_steps
 
 Ints = np.ndarray  # of int64, except where a comment says uint64
@@ -55,7 +61,7 @@ class Segment:
     `lr_from` the rate at which the warm-up begins (None: the schedule's own, in runs of raywiki before that was recorded).
     `replay` and `epochs` are what the parts' quotas and the steps were made from, where they were. `resting` are parts that
     the run knows and this segment leaves alone. A segment that was cut short keeps the `planned_steps` that its learning
-    rate was laid out for.
+    rate, and a sequential order, were laid out for. `order` is one of `options.ORDERS`, "mixed" in older runs.
     """
 
     start_step: int
@@ -72,6 +78,7 @@ class Segment:
     epochs: float | None = None
     resting: tuple[PartTokens, ...] = ()
     planned_steps: int | None = None
+    order: str = "mixed"
 
     @property
     def end_step(self) -> int:
@@ -91,6 +98,11 @@ class Segment:
     @property
     def part_names(self) -> list[str]:
         return [part.name for part in self.parts]
+
+    @property
+    def sequence(self) -> list[int]:
+        """Indices of the parts in the order of their ids, in which a sequential segment reads them."""
+        return sorted(range(len(self.parts)), key=lambda index: part_order(self.parts[index].name))
 
     @property
     def known(self) -> dict[str, PartTokens]:
@@ -158,13 +170,9 @@ def samples(segment: Segment, positions: Ints) -> Samples:
 
 def closing_counters(segment: Segment, step: int | None = None) -> dict[str, int]:
     """Windows of each known part that are used when the segment has ended, or stands at `step`: the bases of the next one."""
-    if step is not None:
-        segment = replace(segment, steps=step - segment.start_step)
-    length = sum(part.quota for part in segment.parts)
-    rounds, rest = divmod(segment.steps * segment.sequences_per_step, length)
-    last, _ = _counters(segment, np.arange(rounds * length, rounds * length + rest, dtype=np.int64))
-    partial = np.bincount(last, minlength=len(segment.parts))
-    used = {p.name: p.base + rounds * p.quota + int(n) for p, n in zip(segment.parts, partial, strict=True)}
+    steps = segment.steps if step is None else step - segment.start_step
+    taken = _taken(segment, steps * segment.sequences_per_step)
+    used = {p.name: p.base + int(n) for p, n in zip(segment.parts, taken, strict=True)}
     return {**{p.name: p.base for p in segment.resting}, **used}
 
 
@@ -213,10 +221,36 @@ def splitmix64(x: np.ndarray) -> np.ndarray:
     return x ^ (x >> np.uint64(31))
 
 
+def _taken(segment: Segment, count: int) -> Ints:
+    """How many of the first `count` samples each part gives."""
+    if segment.order == "sequential":
+        starts, ends = _stretches(segment)
+        return np.clip(count - starts, 0, ends - starts)
+    quotas = np.array([part.quota for part in segment.parts], dtype=np.int64)
+    length = int(quotas.sum())
+    rounds, rest = divmod(count, length)
+    last, _ = _counters(segment, np.arange(rounds * length, rounds * length + rest, dtype=np.int64))
+    return rounds * quotas + np.bincount(last, minlength=len(quotas))
+
+
+def _stretches(segment: Segment) -> tuple[Ints, Ints]:
+    """The first sample of each part in a sequential segment, and the one after its last, arrays of shape (parts,)."""
+    planned, order = (segment.planned_steps or segment.steps) * segment.sequences_per_step, segment.sequence
+    running = list(accumulate((segment.parts[index].quota for index in order), initial=0))
+    bounds = [planned * each // running[-1] for each in running]  # Python's integers: the products may pass 2^63
+    starts, ends = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    starts[order], ends[order] = bounds[:-1], bounds[1:]
+    return starts, ends
+
+
 def _counters(segment: Segment, positions: Ints) -> tuple[Ints, Ints]:
     """Part index and window counter of each position."""
-    quotas = np.array([part.quota for part in segment.parts], dtype=np.int64)
     bases = np.array([part.base for part in segment.parts], dtype=np.int64)
+    if segment.order == "sequential":
+        (starts, ends), order = _stretches(segment), np.array(segment.sequence, dtype=np.int64)
+        part = order[np.searchsorted(ends[order], positions, side="right")]
+        return part, bases[part] + positions - starts[part]
+    quotas = np.array([part.quota for part in segment.parts], dtype=np.int64)
     length = int(quotas.sum())
     rounds, slot = np.divmod(positions, length)
     numbers, row = np.unique(rounds, return_inverse=True)

@@ -23,6 +23,7 @@ from raywiki.training.schedule import learning_rate
 SMALLEST_ROUND, LONGEST_ROUND = 1 << 10, 1 << 16  # slots
 SHARE_ERROR = 0.1  # of a part's share, when quotas round it
 REPLAY = 0.25
+OWN = ("schedule", "lr", "total_batch_size", "warmup_steps", "replay", "order")  # another value ends an unfinished segment
 # Up to about 4 passes over the same text teach nearly as much as new text (Muennighoff et al., arXiv 2305.16264).
 MOST_EPOCHS = 4
 TOKENS_PER_WEIGHT = 20  # what a model of a size can make use of (Hoffmann et al., arXiv 2203.15556)
@@ -341,6 +342,7 @@ class _Draft:
             replay=self.replay() if 0 < len(self.new) < len(names) else None,
             epochs=self.epochs() if by_epochs else None,
             resting=tuple(part for part in rests if part.name not in names),
+            order=asked.get("order") or (last.order if last else "mixed"),
         )
 
 
@@ -376,7 +378,7 @@ def _goes_on(run: Run, segment: Segment, parts: Sequence[PartTokens], asked: dic
     if not _same_parts(segment, parts):
         changed = {part.name for part in parts if part.digest != segment.known.get(part.name, part).digest}
         return asked.get("unfinished", "finish") == "finish" and not changed
-    own = {name: getattr(segment, name) for name in ("schedule", "lr", "total_batch_size", "warmup_steps", "replay")}
+    own = {name: getattr(segment, name) for name in OWN}
     if any(value is not None and asked.get(name, value) != value for name, value in own.items()):
         return False
     over = _Draft(run, run.segments, parts, asked).over

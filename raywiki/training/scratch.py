@@ -18,7 +18,7 @@ from raywiki.training.order import PartTokens, Segment, closing_counters
 from raywiki.training.plan import quotas
 from raywiki.training.runs import Run, check_run_name, check_same, read_run
 
-OWN = ("seed", "lr", "schedule", "warmup_steps")  # what a new start may have of its own
+OWN = ("seed", "lr", "schedule", "warmup_steps", "order")  # what a new start may have of its own
 
 
 def find_grown(folder: Path, options: Mapping[str, Any]) -> Run | None:

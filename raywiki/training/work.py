@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raywiki.corpus import Corpus
 from raywiki.training.board import board
-from raywiki.training.cache import open_cache
+from raywiki.training.cache import cache_folder, open_cache
 from raywiki.training.plan import Plan, SegmentResult
 
 if TYPE_CHECKING:
@@ -51,9 +49,3 @@ def do_work(
     caches = {part: open_cache(cache_folder(), part, shards, open_file=fs.open) for part, shards in work.shards.items()}
     with board(work.plan.run.folder, work.tensorboard and is_first, progress) as shown:
         return train_segment(work.plan, caches, device=device, since=work.since, patience=patience, progress=shown, **work.pace)
-
-
-def cache_folder() -> Path:
-    """Where decoded tokens lie on a machine: $RAYWIKI_CACHE_DIR, else raywiki's folder in the user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("RAYWIKI_CACHE_DIR") or Path(home) / "raywiki")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -12,11 +11,11 @@ import time
 from pathlib import Path
 
 import pytest
-from engine_corpus import TRAIN, arguments
+from engine_corpus import TRAIN, arguments, run_state
 from verbs_here import without_ray
 
 from raywiki.cli import main
-from raywiki.corpus import Corpus, digest_of
+from raywiki.corpus import Corpus
 from raywiki.training.checkpoint import stands_at
 
 TABLES = {"extract": "articles", "curate": "decisions", "tokenize": "tokens/encoding=small", "train": "runs"}
@@ -31,14 +30,6 @@ def state(corpus: Path, verb: str) -> dict[str, str]:
     if verb != "train":
         return {part: manifest.digest for part, manifest in Corpus(corpus).manifests(TABLES[verb]).items()}
     return run_state(corpus / "runs" / "r1")
-
-
-def run_state(run: Path) -> dict[str, str]:
-    from raywiki.training import load_model, model_digest
-
-    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    losses = [[record["step"], record.get("train_loss"), record.get("val_loss")] for record in records]
-    return {"weights": model_digest(load_model(run, "cpu")[0].state_dict()), "losses": digest_of(losses)}
 
 
 def begun(corpus: Path, verb: str) -> bool:

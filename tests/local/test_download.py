@@ -31,7 +31,6 @@ from raywiki.dumps.fetch import missing_parts
 from raywiki.dumps.find import find_dump
 from raywiki.dumps.mirrors import Connections, mirror_at
 from raywiki.local import download as download_module
-from raywiki.local.download import missing_files
 from raywiki.manifest import SUMS, Manifest, part_id
 
 DATE = "20251101"
@@ -576,5 +575,3 @@ def test_what_is_missing(tmp_path):
     (tmp_path / NAMES[1]).write_bytes(BODIES[NAMES[1]][:-1])
     assert missing_parts(parts, tmp_path) == [parts[1], parts[2]]
     assert missing_parts([replace(parts[0], size=None)], tmp_path) == []
-    copy = write_copy(tmp_path / "copy", FILES)
-    assert missing_files("testwiki", "1-3", tmp_path, mirrors=copy) == NAMES[1:3]

@@ -98,6 +98,6 @@ def test_gc_says_why_it_leaves_files(corpus):
     printed = " ".join(str(done).split())
     assert "left 1 file younger than an hour" in printed
     assert "--min-age 0 removes them too" in printed
-    assert str(rw.gc(corpus, min_age=0)).endswith("1 file removed")
+    assert str(rw.gc(corpus, min_age=0)).endswith("1 file removed, 0.0 MB")
     with pytest.raises(ValueError, match="min_age is -1"):
         rw.gc(corpus, min_age=-1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,8 @@ import pytest
 from training_corner import exit_status, kill_self, start_process, write_shard
 
 from raywiki.training import cache as cache_module
-from raywiki.training.cache import open_cache, shards_digest
+from raywiki.training.cache import cache_entries, clean_cache, open_cache, shards_digest
+from raywiki.training.locks import hold_lock
 
 DOCUMENTS = [
     ("train", [1, 2, 0]),
@@ -119,3 +121,64 @@ def test_many_at_once(tmp_path, shards):
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
+
+
+def test_cleaning_leaves_what_somebody_uses(tmp_path, shards):
+    """Or makes; what a killed process has left goes."""
+    folder = tmp_path / "cache"
+    assert clean_cache(folder) == ([], [])
+    used = open_cache(folder, "used", shards[:1])
+    open_cache(folder, "free", shards[1:])
+    (folder / ".half.12345678.tmp").mkdir()
+    (folder / ".making.12345678.tmp").mkdir()
+    (folder / ".making.12345678.tmp" / "train.bin").write_bytes(b"xy")
+    assert {entry.part: entry.bytes > 2 for entry in cache_entries(folder)} == {"": False, "used": True, "free": True}
+    with hold_lock(folder / ".making.lock"):
+        planned = clean_cache(folder, dry_run=True)
+        assert len(cache_entries(folder)) == 4
+        removed, left = clean_cache(folder)
+    assert (removed, left) == planned
+    assert sorted(entry.part or entry.key for entry in removed) == [".half.12345678.tmp", "free"]
+    assert sorted(entry.part or entry.key for entry in left) == [".making.12345678.tmp", "used"]
+    assert sorted(entry.key for entry in cache_entries(folder)) == sorted(entry.key for entry in left)
+    assert used.train.tolist() == [1, 2, 0, 3, 0, 4, 5, 6, 0]
+    del used
+    assert [entry.part for entry in clean_cache(folder)[0]] == ["", "used"]
+    assert len(open_cache(folder, "p", shards).train) == 11
+
+
+def _open_and_wait(folder, shards):
+    cache = open_cache(folder, "p", shards)
+    (folder / "opened").touch()
+    while (folder / "opened").exists():
+        time.sleep(0.01)
+    assert len(cache.train) == 11
+
+
+def test_another_process_is_somebody(tmp_path, shards):
+    folder = tmp_path / "cache"
+    user = start_process(_open_and_wait, folder, shards)
+    while not (folder / "opened").exists():
+        assert user.exitcode is None
+        time.sleep(0.01)
+    assert [len(each) for each in clean_cache(folder)] == [0, 1]
+    (folder / "opened").unlink()
+    user.join()
+    assert user.exitcode == 0
+    assert [len(each) for each in clean_cache(folder)] == [1, 0]
+
+
+def test_what_is_cleaned_while_it_is_opened_is_made_again(tmp_path, shards, monkeypatch):
+    folder, real, cleaned = tmp_path / "cache", cache_module.fcntl.flock, []
+    open_cache(folder, "p", shards)
+
+    def flock(file, how):
+        if not cleaned:  # after the file was opened and before the lock is there
+            cleaned.append(True)
+            cleaned.extend(clean_cache(folder)[0])
+        real(file, how)
+
+    monkeypatch.setattr(cache_module.fcntl, "flock", flock)
+    assert len(open_cache(folder, "p", shards).train) == 11
+    assert len(cleaned) == 2
+    assert [entry.part for entry in cache_entries(folder)] == ["p"]

@@ -102,15 +102,17 @@ def stop_after(corner: Corner, step: int):
     return progress
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_growing_over_a_stop_equals_growing_undisturbed(two_parts, recipe):
-    shape = {"recipe": recipe}
-    two_parts.train("whole", parts=["a"], plan={"steps": 6}, shape=shape)
-    two_parts.train("whole", plan={"steps": 6}, shape=shape)
-    two_parts.train(parts=["a"], plan={"steps": 6}, shape=shape)
-    two_parts.train(plan={"steps": 6}, shape=shape, progress=stop_after(two_parts, 8))
-    two_parts.train(plan={"steps": 6}, shape=shape)
+@pytest.mark.parametrize(("recipe", "order"), [*((recipe, "mixed") for recipe in RECIPES), ("classic", "sequential")])
+def test_growing_over_a_stop_equals_growing_undisturbed(two_parts, recipe, order):
+    shape, more = {"recipe": recipe}, {"steps": 6, "order": order}
+    two_parts.train("whole", parts=["a"], plan=more, shape=shape)
+    two_parts.train("whole", plan=more, shape=shape)
+    two_parts.train(parts=["a"], plan=more, shape=shape)
+    two_parts.train(plan=more, shape=shape, progress=stop_after(two_parts, 8))
+    two_parts.train(plan=more, shape=shape)
     assert state(two_parts) == state(two_parts, "whole")
+    [first, last] = read_run(two_parts.run_folder()).segments
+    assert (first.order, last.order) == (order, order)
 
 
 def test_how_often_one_looks_changes_nothing(two_parts):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from raywiki.training.options import ORDERS
 from raywiki.training.order import (
     PartTokens,
     Segment,
@@ -20,13 +21,13 @@ from raywiki.training.order import (
 )
 
 
-def make_segment(sizes, quotas, steps=20, seq_len=8, sequences=6, seed=1, bases=None, start_step=0) -> Segment:
+def make_segment(sizes, quotas, steps=20, seq_len=8, sequences=6, seed=1, bases=None, start_step=0, **more) -> Segment:
     bases = bases or [0] * len(sizes)
     parts = tuple(
         PartTokens(f"part-{i}", "", size, 0, quota, base)
         for i, (size, quota, base) in enumerate(zip(sizes, quotas, bases, strict=True))
     )
-    return Segment(start_step, steps, seq_len, seq_len * sequences, seed, "cosine", 1e-3, 1, parts)
+    return Segment(start_step, steps, seq_len, seq_len * sequences, seed, "cosine", 1e-3, 1, parts, **more)
 
 
 def all_samples(segment: Segment):
@@ -139,7 +140,10 @@ def test_growing_repeats_and_skips_nothing(sizes, lengths, data):
         known = sizes[: data.draw(st.integers(1, len(sizes)))]
         quotas = data.draw(st.lists(st.integers(1, 5), min_size=len(known), max_size=len(known)))
         names = [f"part-{i}" for i in range(len(known))]
-        segment = make_segment(known, quotas, steps=steps, bases=[bases.get(name, 0) for name in names], start_step=start)
+        bases_now, order = [bases.get(name, 0) for name in names], data.draw(st.sampled_from(sorted(ORDERS)))
+        segment = make_segment(known, quotas, steps=steps, bases=bases_now, start_step=start, order=order)
+        if data.draw(st.booleans()):  # it is left before its end, by a cut or for what comes after its trunk
+            segment = replace(segment, steps=data.draw(st.integers(1, steps)), planned_steps=steps)
         found = all_samples(segment)
         for index, epoch, window in zip(found.part, found.epoch, found.window, strict=True):
             used.setdefault(names[index], []).append((int(epoch), int(window)))
@@ -151,6 +155,39 @@ def test_growing_repeats_and_skips_nothing(sizes, lengths, data):
         own = all_samples(alone)
         assert sorted(seen) == sorted(zip(own.epoch.tolist(), own.window.tolist(), strict=True))
         assert bases[name] == len(seen)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any), st.integers(1, 20), st.data())
+def test_a_sequential_segment_reads_part_after_part(quotas, steps, data):
+    """Each part in one stretch, as long as its share says, in the order of ids; wherever it is left, the counters know."""
+    bases = data.draw(st.lists(st.integers(0, 99), min_size=len(quotas), max_size=len(quotas)))
+    parts = tuple(
+        PartTokens(f"xwiki-p{7 - i}00p{i}", "", 90, 0, q, b) for i, (q, b) in enumerate(zip(quotas, bases, strict=True))
+    )
+    segment = replace(make_segment([9], [1], steps=steps, start_step=5, order="sequential"), parts=parts)
+    found = all_samples(segment)
+    assert found.part.tolist() == sorted(found.part.tolist(), reverse=True)  # the last one has the lowest id
+    counts = np.bincount(found.part, minlength=len(parts))
+    assert np.abs(counts - len(found) * np.array(quotas) / sum(quotas)).max() < 1
+    step = data.draw(st.integers(5, 5 + steps))
+    so_far = np.bincount(found.part[: (step - 5) * 6], minlength=len(parts))
+    expected = {part.name: part.base + int(n) for part, n in zip(parts, so_far, strict=True)}
+    assert closing_counters(segment, step) == expected
+    assert closing_counters(replace(segment, steps=step - 5, planned_steps=steps)) == expected
+
+
+def test_ids_are_ordered_by_their_numbers():
+    parts = tuple(PartTokens(name, "", 90, 0, 1) for name in ("xwiki-p11p20", "xwiki-p100p200", "xwiki-p2p10"))
+    segment = replace(make_segment([9], [1], steps=5, order="sequential"), parts=parts)
+    assert all_samples(segment).part.tolist() == [2] * 10 + [0] * 10 + [1] * 10
+
+
+def test_a_long_sequential_segment_overflows_nothing():
+    segment = make_segment([100, 300], [1, 65_535], steps=10**12, sequences=1024, order="sequential")
+    last = samples(segment, np.array([10**12 * 1024 - 1]))
+    assert last.part.tolist() == [1]
+    assert sum(closing_counters(segment).values()) == 10**12 * 1024
 
 
 def test_a_part_of_no_share_keeps_its_counter():

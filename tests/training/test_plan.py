@@ -196,6 +196,33 @@ def test_other_settings_end_a_segment_and_do_the_rest(run):
     assert plan(run, [A], steps=60, lr=5e-4).segment.end_step == 60
 
 
+def test_the_order_belongs_to_the_segment_and_is_inherited(run):
+    first = plan(run, [A, B], steps=50, order="sequential")
+    assert first.segment.order == "sequential"
+    [line] = [line for line in plan_lines(first, 1, "cpu", None) if "one after the other" in line]
+    assert line.endswith("the last steps learn from enwiki-p3p4 alone")
+    assert plan(run, [A, B]).run == first.run
+    done(run, 20)
+    mixed = plan(run, [A, B], order="mixed")
+    assert (mixed.segment.order, mixed.segment.start_step, mixed.segment.steps) == ("mixed", 20, 30)
+    assert [part.base for part in mixed.segment.parts] == [125, 75]
+    assert not [line for line in plan_lines(mixed, 1, "cpu", None) if "one after the other" in line]
+    done(run, 50)
+    again = plan(run, [A, B, C], steps=10, order="sequential")
+    assert [part.base for part in again.segment.parts] == [200, 300, 0]
+    done(run, 60)
+    assert plan(run, [A, B, C], more_steps=5).segment.order == "sequential"
+
+
+def test_a_run_of_before_there_were_orders_is_mixed(run):
+    planned = plan(run, [A, B])
+    path = run.folder / "segments.json"
+    body = json.loads(path.read_text())
+    assert body["segments"][0].pop("order") == "mixed"
+    path.write_text(json.dumps(body))
+    assert read_run(run.folder) == planned.run
+
+
 def test_another_replay_is_another_mixture(run):
     plan(run, [A], steps=50)
     done(run, 50)
@@ -369,6 +396,7 @@ def test_a_run_keeps_what_it_was_made_with(run, name, value, sentence):
         ([A], {"unfinished": "forget"}, "unfinished='forget' is unknown: choose finish or cut"),
         ([A], {"lr": 3e4}, "lr=30000 is no learning rate: give a number above 0 and at most 1"),
         ([A], {"replay": 1}, "replay=1 is no share"),
+        ([A], {"order": "random"}, "there is no order 'random': choose mixed or sequential"),
         ([A], {"lr": 0}, "lr=0 is no learning rate"),
         ([A], {"warmup_steps": -1}, "warmup_steps=-1 is no number of steps"),
         ([A], {"schedule": "linear"}, "there is no schedule 'linear'"),

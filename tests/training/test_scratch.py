@@ -68,6 +68,14 @@ def test_a_new_start_may_have_another_seed_and_rate(grown):
     assert (run.config.seed, segment.seed, segment.lr, segment.schedule, segment.steps) == (7, 7, 1e-3, "cosine", 18)
 
 
+def test_a_new_start_may_read_part_after_part(grown):
+    """What a curriculum is compared with: the same tokens of each part, in another order."""
+    run, parts, asked = again(grown, order="sequential")
+    segment = plan_segment(run, parts, **asked).segment
+    assert segment.order == "sequential"
+    assert closing_counters(segment) == pytest.approx(closing_counters(read_run(grown.run_folder()).segments[-1]), abs=1)
+
+
 def test_a_run_that_is_not_at_its_end_is_none_to_start_over_for(grown):
     grown.train(plan={"more_steps": 9}, should_stop=lambda: True)
     with pytest.raises(ValueError, match=r"run r1 stands at step 17 and is planned to step 27: train it to its end, then"):
