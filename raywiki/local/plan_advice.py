@@ -209,7 +209,7 @@ def _grow_or_not(learner: Learner, base: Step | None, step: Step) -> str:
         return f"there is no run of {learner.size}, {learner.recipe}, to grow: {over}"
     where = "from before its decay" if learner.schedule == "wsd" else "from its last weights, warmed up again"
     costs = (
-        f"growing {learner.run} {where} costs the new tokens alone, and {REPLAY:.0%} beside them of old ones: "
+        f"growing {learner.run} {where} costs the new tokens alone, with {REPLAY:.0%} of old ones among them: "
         f"{duration(grow_seconds(base, step))}; starting over, {over}"
     )
     if base.train_tokens >= FITTED:
@@ -220,7 +220,7 @@ def _grow_or_not(learner: Learner, base: Step | None, step: Step) -> str:
         return f"{costs}. Start over: nearly all of it is new"
     if larger := outgrows(learner, base, step):
         return f"{costs}. {learner.size} is fed already: start over with {larger} if a better model is worth it, else grow"
-    return f"{costs}. Grow"
+    return f"{costs}. Growing is cheaper"
 
 
 def grow_seconds(base: Step, step: Step) -> float:
