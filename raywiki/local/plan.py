@@ -298,7 +298,7 @@ def _warnings(steps: Sequence[Step]) -> tuple[str, ...]:
     short = next((step for step in steps if step.short), None)
     if short is None:
         return ()
-    return (f"parts {short.parts} do not fit{', nor does more' if short is not steps[-1] else ''}: {short.short}",)
+    return (f"the disk is too small for {short.named}{' and for more' if short is not steps[-1] else ''}: {short.short}",)
 
 
 def _notes(tables: Tables | None, listing: Listing, ratios: Mapping[str, Ratio], config: RunConfig) -> list[str]:

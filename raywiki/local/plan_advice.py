@@ -140,18 +140,14 @@ def _fed(learner: Learner, base: Step | None, step: Step) -> str:
     model = f"{learner.size} with its {count(learner.weights)} weights"
     if base is not None and base.feeds >= learner.weights:
         there = f"the {count(base.train_tokens)} training tokens that are there feed {model}: {rule}"
-        return there if step is base else f"{there}; with {_named(step)} there are {count(step.train_tokens)}, and {fits}"
-    has = f"{count(step.train_tokens)} training tokens {'are there' if step is base else 'with ' + _named(step)}"
+        return there if step is base else f"{there}; with {step.named} there are {count(step.train_tokens)}, and {fits}"
+    has = f"{count(step.train_tokens)} training tokens {'are there' if step is base else 'with ' + step.named}"
     if step.feeds >= learner.weights:
         return f"{has}, enough for {model}: {rule}; {fits}"
     return (
         f"{has}, which feed {count(step.feeds)} weights: {rule}. {model} starves on them: it needs {count(needed)} tokens, "
         f"{needed / max(1, step.train_tokens):.1f} times as many; {fits}"
     )
-
-
-def _named(step: Step) -> str:
-    return f"part{'s' * (not step.parts.isdigit())} {step.parts}"
 
 
 def _passes_first(learner: Learner, base: Step | None, steps: Sequence[Step]) -> float:
@@ -174,7 +170,7 @@ def _passes(learner: Learner, base: Step | None, chosen: Step | None, first: flo
         "gained (arXiv 2305.16264)"
     )
     if base is None:
-        passes = f"{chosen.passes} over {_named(chosen)}" if chosen else "1 to 4"
+        passes = f"{chosen.passes} over {chosen.named}" if chosen else "1 to 4"
         return f"{rule}; by default there are {passes}"
     done = learner.seen / base.train_tokens if learner.run else 0.0
     made = f"run {learner.run} has made {done:.1f} over what is there" if learner.run else "no run has read what is there"
@@ -209,7 +205,7 @@ def _grow_or_not(learner: Learner, base: Step | None, step: Step) -> str:
         return f"there is no run of {learner.size}, {learner.recipe}, to grow: {over}"
     where = "from before its decay" if learner.schedule == "wsd" else "from its last weights, warmed up again"
     costs = (
-        f"growing {learner.run} {where} costs the new tokens alone, and {REPLAY:.0%} beside them of old ones: "
+        f"growing {learner.run} {where} costs the new tokens alone, with {REPLAY:.0%} of old ones among them: "
         f"{duration(grow_seconds(base, step))}; starting over, {over}"
     )
     if base.train_tokens >= FITTED:
@@ -220,7 +216,7 @@ def _grow_or_not(learner: Learner, base: Step | None, step: Step) -> str:
         return f"{costs}. Start over: nearly all of it is new"
     if larger := outgrows(learner, base, step):
         return f"{costs}. {learner.size} is fed already: start over with {larger} if a better model is worth it, else grow"
-    return f"{costs}. Grow"
+    return f"{costs}. Growing is cheaper"
 
 
 def grow_seconds(base: Step, step: Step) -> float:

@@ -82,6 +82,11 @@ class Step:
     feeds: int
     short: str | None
 
+    @property
+    def named(self) -> str:
+        """What it is of, in words."""
+        return "what is there" if self.parts == NOW else f"part{'s' * (not self.parts.isdigit())} {self.parts}"
+
 
 def part_cost(
     number: int | None, size: int, missing: int, made: Mapping[str, Manifest], ratios: Mapping[str, Ratio], id_bytes: int,

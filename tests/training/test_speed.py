@@ -221,3 +221,12 @@ def test_batches_come_in_the_segments_order_from_any_step(one_part):
         read = torch.cat([ids[:, 0] for ids, *_ in batches.of(step)])
         assert read.tolist() == step_samples(segment, step).start.tolist()
     batches.close()
+
+
+def test_what_is_expected_of_a_device_is_a_share_of_its_matrix_products(monkeypatch):
+    monkeypatch.setattr(flops, "matmul_peak", lambda device, precision: 1e11)
+    rate = flops.expected_rate("cpu")
+    assert rate == flops.Rate("cpu", "fp32", 1e11, flops.SHARES["cpu"])
+    assert rate.tok_per_sec(1e9) == pytest.approx(100 * rate.share)
+    with pytest.raises(ValueError, match="no device 'meta' to plan for"):
+        flops.expected_rate("meta")

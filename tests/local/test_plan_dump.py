@@ -24,7 +24,7 @@ from raywiki.local.plan_advice import (
     worth_of_pass,
 )
 from raywiki.local.plan_run import last_half_fall, run_to_ask, runs_of, speed_of
-from raywiki.local.plan_steps import Place, Step, cumulative, part_cost, shortage
+from raywiki.local.plan_steps import Place, cumulative, part_cost, shortage
 from raywiki.ratios import BUNDLED, Ratio, bundled_ratios
 from raywiki.training.config import SIZES, GPTConfig
 from raywiki.training.flops import Rate
@@ -235,13 +235,12 @@ def test_the_speed_of_a_run_is_scaled_for_another_model(tmp_path):
 
 
 def test_the_curve_is_that_of_the_way_to_the_last_step():
-    line = {"tokens": 0, "val_loss": {"p1": 9.0, "p2": None}}
-    lines = [{**line, "step": step, "tokens": step, "val_loss": {"p1": 9.0 - step, "p2": None}} for step in (1, 2, 4)]
-    assert last_half_fall(lines) == 2.0
-    aside = [{**lines[-1], "step": 3, "val_loss": {"p1": 0.0}}]
-    assert last_half_fall([*lines[:2], *aside, lines[2]]) in (2.0, 5.0)
-    assert last_half_fall([*lines[:2], {**lines[2], "step": 3}, lines[2] | {"step": 2}]) is not None
-    assert last_half_fall([]) is None
+    def line(step: int, loss: float) -> dict:
+        return {"step": step, "tokens": 100 * step, "val_loss": {"p1": loss, "p2": None}}
+
+    aside = [line(3, 1.0), line(4, 0.5)]  # of a decay that the next segment leaves aside
+    assert last_half_fall([line(1, 9.0), line(2, 7.0), *aside, line(3, 6.0), line(4, 5.0)]) == 2.0
+    assert last_half_fall([line(1, 9.0), {"step": 2, "tokens": 200}]) is None
 
 
 # --- the verb
@@ -332,7 +331,7 @@ def test_a_disk_that_is_too_small_is_told_with_both_numbers(tmp_path, mirror, mo
     monkeypatch.setattr(plan_module.shutil, "disk_usage", lambda folder: SimpleNamespace(free=5_000_000))
     found = rw.plan("xwiki", "4-5", mirrors=mirror)
     assert len(found.warnings) == 1
-    assert "parts 4 do not fit, nor does more: " in found.warnings[0]
+    assert "the disk is too small for part 4 and for more: " in found.warnings[0]
     assert "5.0 MB are free" in found.warnings[0]
     assert {row["fits"] for row in found.rows} == {"no"}
 
@@ -385,6 +384,7 @@ def test_the_last_run_of_the_size_is_asked(tmp_path):
     assert read_run(tmp_path / "corpus" / "runs" / "a").config.size == "nano"
 
 
-def test_figures_tell_where_they_are_from():
-    assert Ratio(2.0, "x", each=5.0).of(10) == 25.0
-    assert isinstance(cumulative([new(1)], GPT2, SOON, 1, ROOM)[0], Step)
+def test_what_each_part_takes_comes_on_top():
+    starting = RATIOS | {"extract_seconds": Ratio(4e-7, "here", here=True, each=60.0)}
+    with_it, without = (part_cost(1, GB, 0, {}, each, 2, False).core_seconds for each in (starting, RATIOS))
+    assert with_it - without == pytest.approx(60 - 0.014e-6 * GB)
