@@ -23,8 +23,8 @@ SECONDS = 1.0  # to measure for, all shapes together
 # FLOPs of a stretch of training from which a second of measuring is too little to be noticed, a minute or two of most devices.
 WORTH_IT = {"cpu": 1e13, "cuda": 1e15}
 # The share of the device's own matrix products that a training is taken to reach where none was measured. CPU: the median of
-# nano's steps on two shared cores (benchmarks/plan_ratios.md). GPU: nanoGPT's README has 300 billion tokens of GPT-2 (124M) in
-# about 4 days on 8 A100, which is 0.30 of the 312 TFLOP/s of each.
+# nano's steps on two shared cores (benchmarks/plan_ratios.md). GPU: nanoGPT's README and its
+# config/train_gpt2.py have 300 billion tokens of GPT-2 (124M) in about 4 days on 8 A100, 0.30 of the 312 TFLOP/s of each.
 SHARES = {"cpu": 0.5, "cuda": 0.3}
 
 
