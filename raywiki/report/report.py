@@ -27,6 +27,7 @@ from raywiki.report.evaluated import curve, require_local_run, segment_ends
 from raywiki.report.excerpts import Excerpt, excerpts, find_prompts
 from raywiki.report.forgetting import forgetting
 from raywiki.report.inspect import inspect_templates
+from raywiki.report.pairs import pairs
 from raywiki.report.shown import (
     Column,
     ShownTable,
@@ -127,7 +128,8 @@ def report(
             progress.say(f"run {each.name}")
             sections.append(_run_page(corpus, tables, each, prompts, max_tokens))
             progress.advance(1)
-    content = render({**page, "runs": sections, "notes": [*page["notes"], *notes]}).encode()
+        beside, why_not = pairs(corpus, runs)
+    content = render({**page, "runs": sections, "pairs": beside, "notes": [*page["notes"], *notes, *why_not]}).encode()
     put(path, content, fs)
     written = sum(1 for section in sections for each in section["samples"] if not each.why)
     parts = len(inventory.part_ids(tables))

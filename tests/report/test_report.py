@@ -272,6 +272,20 @@ def test_several_runs_or_one_of_them(tmp_path):
     assert "now 3.500 nats a token on part a" in one.text
     assert "run r1" not in one.text.lower()
     assert one.text.count("Run r2 ") == 1, "a single run needs no headings"
+    assert both.table("run r1", "run r2")["a"]["difference"] == "-0.500"
+    assert "run r2 won by 0.500 nats a token" in both.text
+    assert "won by" not in one.text
+
+
+def test_runs_that_cannot_be_compared_are_told(tmp_path):
+    for name, seq_len in (("r1", 16), ("r2", 32)):
+        write(tmp_path / "runs" / name, [Stretch(10, {"a": np.full(40, 4.0)}, begin={"a": np.full(40, 9.0)})], seq_len=seq_len)
+    assert "runs r1 and r2 are not compared: run r1 has seq_len=16 and run r2 32" in page_of(tmp_path).text
+    for number in range(5):
+        write(tmp_path / "runs" / f"s{number}", [Stretch(10, {"a": np.full(40, 4.0)}, begin={"a": np.full(40, 9.0)})])
+    found = page_of(tmp_path)
+    assert "only 6 pairs of runs are compared here" in found.text
+    assert len([rows for rows in found.tables if "difference" in rows[0]]) == 6
 
 
 def test_what_growth_brought_and_what_was_forgotten(tmp_path):
