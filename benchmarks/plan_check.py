@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 
 import raywiki as rw
-from raywiki.manifest import part_id, tokens_table
-from raywiki.ratios import CURATION, stored_bytes
+from raywiki.manifest import part_id, stored_bytes, tokens_table
+from raywiki.ratios import CURATION
 
 ENCODING = "gpt2"
 

@@ -214,3 +214,17 @@ def settle(what: str, committed: Iterable[Mapping[str, Any]], given: Mapping[str
                 f"leave {name} as it is, or redo them with --overwrite"
             )
     return chosen
+
+
+def wiki_of(manifest: Manifest) -> str:
+    """The wiki that a part of the articles table is from.
+
+    >>> wiki_of(Manifest("articles", "enwiki-20251101-p1p9", {}, (), {}))
+    'enwiki'
+    """
+    return str(manifest.notes.get("wiki") or manifest.part.partition("-")[0])
+
+
+def stored_bytes(manifests: Iterable[Manifest]) -> int:
+    """Bytes of the files that these manifests name."""
+    return sum(size for manifest in manifests for size, _ in manifest.files.values())

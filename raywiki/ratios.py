@@ -7,11 +7,11 @@ of one core, the start of Ray and of its workers aside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from raywiki.corpus import Tables
-from raywiki.manifest import Manifest, tokens_table
+from raywiki.manifest import Manifest, stored_bytes, tokens_table, wiki_of
 from raywiki.summary import plural, size
 
 SECONDS = {"extract_seconds", "curate_seconds", "tokenize_seconds"}
@@ -104,20 +104,6 @@ def measured_ratios(tables: Tables, wiki: str, encoding: str) -> dict[str, Ratio
         | _told("curate", "curation_bytes", curated, made, [])
         | _told("tokenize", "tokens_bytes", tokenized, [tokens[part] for part in tokenized], ["tokens", "train_tokens"])
     )
-
-
-def wiki_of(manifest: Manifest) -> str:
-    """The wiki that a part of the articles table is from.
-
-    >>> wiki_of(Manifest("articles", "enwiki-20251101-p1p9", {}, (), {}))
-    'enwiki'
-    """
-    return str(manifest.notes.get("wiki") or manifest.part.partition("-")[0])
-
-
-def stored_bytes(manifests: Iterable[Manifest]) -> int:
-    """Bytes of the files that these manifests name."""
-    return sum(size for manifest in manifests for size, _ in manifest.files.values())
 
 
 def _told(

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from raywiki.corpus import Manifest, Tables
+from raywiki.manifest import wiki_of
 
 WIDTH = 100  # columns of everything that is printed
 
@@ -78,7 +79,7 @@ def articles_notes(manifests: Collection[Manifest], every: Iterable[Manifest]) -
 
 def _wikis(articles: Iterable[Manifest]) -> list[str]:
     """That a corpus holds several wikis, if it does: one model learns from all of them, and one curation compares them."""
-    counts = Counter(manifest.notes.get("wiki") or manifest.part.partition("-")[0] for manifest in articles)
+    counts = Counter(map(wiki_of, articles))
     if len(counts) < 2:
         return []
     listed = ", ".join(f"{wiki} ({plural(count, 'part')})" for wiki, count in sorted(counts.items()))

@@ -24,8 +24,7 @@ from raywiki.local.download import DownloadSummary, Mirrors, download
 from raywiki.local.space import Need, needs, require_room
 from raywiki.local.todo import to_do
 from raywiki.local.wanted import Wanted, wanted_parts, wiki_and_numbers
-from raywiki.manifest import Manifest, tokens_table
-from raywiki.ratios import wiki_of
+from raywiki.manifest import Manifest, tokens_table, wiki_of
 from raywiki.summary import Summary, as_html, plural
 from raywiki.training import Run, TrainOptions, open_run
 from raywiki.training.options import RunOptions, pick, spelled_out

@@ -29,6 +29,7 @@ from raywiki.training import Plan, SegmentResult, TrainOptions, chosen_parts, op
 from raywiki.training.board import wants_board
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
 from raywiki.training.init_from import require_source
+from raywiki.training.metrics import step_rates
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.order import PartTokens
 from raywiki.training.parts import part_tokens, shard_files
@@ -188,7 +189,7 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions, runs: str | Non
 
 def describe(plan: Plan, placement: Placement, precision: str | None = None) -> str:
     """The plan as it is printed before a segment starts."""
-    rates = [line["tok_per_sec"] for line in read_metrics(plan.run.folder / METRICS) if line.get("tok_per_sec")]
+    rates = step_rates(plan.run.folder / METRICS)
     rate = median(rates[-RATES:]) if rates else None
     lines = plan_lines(plan, placement.workers, placement.device, rate, precision)
     bullets = [line for text in lines for line in textwrap.wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ")]

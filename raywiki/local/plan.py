@@ -25,7 +25,8 @@ from raywiki.local.download import Mirrors, as_committed, find, notes_of, number
 from raywiki.local.plan_advice import Learner, Source, advice
 from raywiki.local.plan_run import is_recipe, last_half_fall, named_run, run_to_ask, runs_of, speed_at, speed_of
 from raywiki.local.plan_steps import SMALL_IDS, PartCost, Place, Step, cumulative, part_cost, step_row
-from raywiki.ratios import Ratio, find_ratios, wiki_of
+from raywiki.manifest import wiki_of
+from raywiki.ratios import Ratio, find_ratios
 from raywiki.summary import WIDTH, as_html, plural, sentences, table
 from raywiki.tokens import load_encoding
 from raywiki.tokens.encodings import read_vocabulary

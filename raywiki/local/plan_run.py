@@ -10,7 +10,7 @@ from statistics import mean, median
 from raywiki.corpus import Corpus
 from raywiki.training.config import GPTConfig, recipe_name
 from raywiki.training.flops import Rate
-from raywiki.training.metrics import Metrics, leading_to_last, read_metrics
+from raywiki.training.metrics import Metrics, leading_to_last, step_rates
 from raywiki.training.runs import METRICS, Run, check_run_name, read_run, require_run
 
 
@@ -41,7 +41,7 @@ def named_run(corpus: Corpus | None, name: str) -> Run:
 
 def run_to_ask(runs: Sequence[Run], size: str | None, recipe: str | None) -> Run | None:
     """The one of them that counts: the last of that size and recipe, else the last of all that have a speed."""
-    fast = [run for run in runs if _rates(run)]
+    fast = [run for run in runs if step_rates(run.folder / METRICS)]
     alike = [run for run in fast if size in (None, run.config.size) and is_recipe(run, recipe)]
     return alike[-1] if alike else fast[-1] if fast else None
 
@@ -52,7 +52,7 @@ def is_recipe(run: Run, recipe: str | None) -> bool:
 
 def speed_of(run: Run, model: GPTConfig) -> Speed | None:
     """The speed of a run's median step, scaled by operations a token for another model; None without any."""
-    rates = _rates(run)
+    rates = step_rates(run.folder / METRICS)
     if not rates:
         return None
     rate, source = median(rates), f"measured here, run {run.name}'s median of {len(rates):,} steps"
@@ -91,10 +91,6 @@ def last_half_fall(lines: Sequence[Metrics]) -> float | None:
     if first is last or not both:
         return None
     return mean(before[part] - after[part] for part in both)
-
-
-def _rates(run: Run) -> list[float]:
-    return [line["tok_per_sec"] for line in read_metrics(run.folder / METRICS) if line.get("tok_per_sec")]
 
 
 def _trained_at(run: Run) -> float:

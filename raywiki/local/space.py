@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from raywiki.corpus import Tables
 from raywiki.files import nearest_folder
-from raywiki.local.plan_steps import CHECKPOINT_BYTES, CHECKPOINTS
+from raywiki.local.plan_steps import CHECKPOINT_BYTES, CHECKPOINTS, SMALL_IDS
 from raywiki.manifest import tokens_table
 from raywiki.ratios import find_ratios
 from raywiki.training.cache import cache_folder, is_cached
@@ -52,7 +52,7 @@ def needs(
         Need("extract", root, new * of["articles_bytes"].value),
         Need("curate", root, waiting["decisions"] * of["curation_bytes"].value),
         Need("tokenize", root, waiting[table] * of["tokens_bytes"].value),
-        Need("train", str(cache_folder()), tokens * (2 if vocab_size <= 1 << 16 else 4)),
+        Need("train", str(cache_folder()), tokens * (2 if vocab_size <= SMALL_IDS else 4)),
         Need("train", root, n_params * CHECKPOINT_BYTES * CHECKPOINTS if tokens else 0),
     ]
 

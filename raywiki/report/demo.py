@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import raywiki as rw
+from raywiki.report.evaluated import segment_ends
+from raywiki.report.growth import brought
 from raywiki.summary import as_html, table
+from raywiki.training.runs import require_run
 
 RUN = "demo"
 ENCODING = "pydoc4096"
@@ -104,14 +107,9 @@ def _rows(corpus: str) -> list[dict[str, Any]]:
 
 def _losses(corpus: Path) -> list[dict[str, Any]]:
     """Validation loss of each part with the weights that the run had before parts 2 and 3, and at its end."""
-    import polars as pl
-
-    evals, segment = rw.scan_evals(corpus, RUN), pl.col("segment")
-    loss, newest, ends = pl.col("loss").sum() / pl.col("n_targets").sum(), segment == segment.max(), pl.col("moment") == "end"
-    before = evals.filter((newest & ~ends) | (~newest & ends)).group_by("part").agg(loss.alias("before"))
-    after = evals.filter(newest & ends).group_by("part").agg(loss.alias("after"))
-    both = before.join(after, on="part").with_columns(change=pl.col("after") - pl.col("before"))
-    return both.sort("part").collect().to_dicts()
+    opened, run = rw.Corpus(corpus), require_run(corpus / "runs" / RUN)
+    rows = brought(run, segment_ends(opened, run), rw.scan_evals(opened, RUN).collect(), len(run.segments) - 1)
+    return [{name: row[name] for name in ("part", "before", "after", "change")} for row in rows]
 
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from raywiki.corpus import Manifest, Tables, tokens_table
-from raywiki.manifest import part_order
+from raywiki.manifest import part_order, stored_bytes
 
 Rows = list[dict[str, Any]]
 
@@ -44,7 +44,7 @@ def funnel(tables: Tables) -> Rows:
 
 def part_bytes(tables: Tables) -> Rows:
     """Of each part: bytes of its `dump` (outside the corpus), and on disk of each stage and in `total`."""
-    rows = _by_stage(tables, lambda manifest: sum(size for size, _ in manifest.files.values()))
+    rows = _by_stage(tables, lambda manifest: stored_bytes([manifest]))
     articles = tables["articles"]
     dumps = {part: articles[part].source.get("bytes") if part in articles else None for part in part_ids(tables)}
     return [{"part": row["part"], "dump": dumps[row["part"]], **row} for row in rows]

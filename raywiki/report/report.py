@@ -20,6 +20,7 @@ from raywiki.files import file_to_write, put
 from raywiki.intervals import ENOUGH
 from raywiki.local.export_card import licence
 from raywiki.local.export_documents import hub_config
+from raywiki.manifest import wiki_of
 from raywiki.progress import Progress
 from raywiki.report import growth, inventory
 from raywiki.report.chart import FRAME, SKIP, Chart, Curve, line_chart
@@ -253,7 +254,7 @@ def _sources(tables: Tables) -> list[dict[str, str]]:
     found = {}
     for each in tables["articles"].values():
         number = licence(hub_config(each)).rpartition("-")[2]
-        wiki = each.notes.get("wiki") or each.part.partition("-")[0]
+        wiki = wiki_of(each)
         found[wiki, number] = {
             "wiki": wiki, "licence": f"CC BY-SA {number}", "url": f"https://creativecommons.org/licenses/by-sa/{number}/"
         }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Container, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,10 +29,9 @@ from raywiki.training.plan import Plan, SegmentResult, require_parts, segment_ra
 from raywiki.training.publish import published
 from raywiki.training.readback import Readback, Step
 from raywiki.training.runs import CHECKPOINTS, EVALS, LOCK, METRICS, STOP, busy_sentence
-from raywiki.training.state import Training, left_aside, require_for, save, start
+from raywiki.training.state import Training, last_weights, save, start
 from raywiki.training.stop import stop_requests
 from raywiki.training.update import update
-from raywiki.training.weights import load_weights
 from raywiki.training.workers import Workers, join
 
 Report = Callable[[int, Metrics, Path], None]
@@ -196,15 +195,9 @@ def _begin(training: Training, pace: _Pace) -> tuple[Metrics, Metrics]:
 
 def _evaluate_before(training: Training, pace: _Pace, missing: Container[str]) -> pa.Table:
     """Windows of parts that are missing with the run's last weights, which the segment may leave aside; kept."""
-    parts, aside = [name for name in training.caches if name in missing], None
-    if parts and training.plan.leaves_aside:
-        aside = training.workers.first(lambda: left_aside(training.plan))
-    if aside is None:
-        return _evaluate(training, pace, parts, "begin")
-    load_weights(training.model, aside.folder)
-    windows = _evaluate(training, pace, parts, "begin", aside.step)
-    load_weights(training.model, training.workers.first(lambda: require_for(training.plan)).folder)
-    return windows
+    parts = [name for name in training.caches if name in missing]
+    with last_weights(training) if parts else nullcontext(training.step) as step:
+        return _evaluate(training, pace, parts, "begin", step)
 
 
 def _metrics_at(training: Training, step: int) -> Metrics:

@@ -30,6 +30,11 @@ def read_metrics(path: str | os.PathLike[str]) -> list[Metrics]:
     return [json.loads(line) for line in lines[:-1] if line]  # what follows the last newline was not finished
 
 
+def step_rates(path: str | os.PathLike[str]) -> list[float]:
+    """Tokens a second of each step in a metrics.jsonl that has a speed."""
+    return [line["tok_per_sec"] for line in read_metrics(path) if line.get("tok_per_sec")]
+
+
 def leading_to_last(lines: list[Metrics]) -> list[Metrics]:
     """Those lines that are on the way to the last one: without the decays that were left aside.
 

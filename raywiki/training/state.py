@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -194,17 +195,25 @@ def _told(passed_over: Sequence[str], step: int) -> tuple[str, ...]:
     return (f"{', '.join(passed_over)} was damaged or incomplete: the steps after step {step:,} were done again",)
 
 
-def require_for(plan: Plan) -> Checkpoint:
-    """See `find_for`; ValueError for a fresh start."""
-    if (found := find_for(plan)) is None:
-        raise ValueError(f"run {plan.run.name} has no whole checkpoint any more: train again")
-    return found
+@contextmanager
+def last_weights(training: Training) -> Iterator[int]:
+    """Inside, the model has the run's last weights, which a plan may leave aside; the step that they are of.
 
-
-def left_aside(plan: Plan) -> Checkpoint | None:
-    """The last checkpoint of the segment before, where the plan leaves its decay aside and it is whole; None otherwise."""
-    before = plan.run.segments[plan.index - 1]
-    return find_step(plan.run.folder / CHECKPOINTS, plan.index - 1, before.end_step) if plan.leaves_aside else None
+    They are the training's own where it leaves none aside, or where their checkpoint is not whole any more.
+    """
+    plan, folder = training.plan, training.plan.run.folder / CHECKPOINTS
+    aside = None
+    if plan.leaves_aside:
+        end = plan.run.segments[plan.index - 1].end_step
+        aside = training.workers.first(lambda: find_step(folder, plan.index - 1, end))
+    if aside is None:
+        yield training.step
+        return
+    own = training.workers.first(lambda: find_for(plan))
+    assert own is not None, "what leaves weights aside goes on from a checkpoint"
+    load_weights(training.model, aside.folder)
+    yield aside.step
+    load_weights(training.model, own.folder)
 
 
 def load_state(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer | None, device: torch.device) -> None:

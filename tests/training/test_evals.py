@@ -12,7 +12,7 @@ import torch
 from training_corner import END, Corner, exit_status, kill_self, start_process
 
 from raywiki.schema import EVALS
-from raywiki.training import evaluate, loop
+from raywiki.training import evaluate, loop, state
 from raywiki.training.cache import open_cache
 from raywiki.training.checkpoint import folder_name
 from raywiki.training.classic import build_model
@@ -196,13 +196,22 @@ def _weights_of(corner: Corner, run: str, step: int) -> list[tuple[str, int, flo
     return [(row["part"], row["window"], row["loss"]) for row in found.to_pylist()]
 
 
-@pytest.mark.parametrize("function", ["nothing", "add_evals", "load_weights", "replace_last_metrics", "append_metrics"])
-def test_what_grows_before_a_decay_is_compared_with_the_decayed_weights(two_parts, monkeypatch, function):
+@pytest.mark.parametrize(
+    ("module", "function", "count"),
+    [
+        (loop, "nothing", 0),
+        (loop, "add_evals", 1),
+        (state, "load_weights", 2),  # the first are those that it goes on from
+        (loop, "replace_last_metrics", 1),
+        (loop, "append_metrics", 1),
+    ],
+)
+def test_what_grows_before_a_decay_is_compared_with_the_decayed_weights(two_parts, monkeypatch, module, function, count):
     wsd = {"steps": 10, "schedule": "wsd"}
     two_parts.train(parts=["a"], plan=wsd)
     if function != "nothing":
         with monkeypatch.context() as patch:
-            patch.setattr(loop, function, _dying(getattr(loop, function), 1, before=False))
+            patch.setattr(module, function, _dying(getattr(module, function), count, before=False))
             with pytest.raises(Killed):
                 two_parts.train(plan=wsd)
     [result] = two_parts.train(plan=wsd)
