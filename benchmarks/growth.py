@@ -122,9 +122,7 @@ def row(corpus: Corpus, run: Run, arm: str, ends: dict[str, pl.DataFrame]) -> di
     cells["all"] = rounded(mean_loss(windows)) if len(parts) > 1 else None
     against = paired(ends["fresh"], windows) if len(parts) > 1 else windows.head(0).with_columns(other_loss="loss")
     cells["against fresh"] = in_words(against)
-    cells["forgotten of 1"] = (
-        in_words(paired(ends[FIRST].filter(pl.col("part") == first), windows)) if arm in GROWN else "–"
-    )
+    cells["forgotten of 1"] = in_words(paired(ends[FIRST].filter(pl.col("part") == first), windows)) if arm in GROWN else "–"
     return cells
 
 

@@ -130,7 +130,7 @@ SENTENCES = [
     ("train {corpus} --run r1 --total-batch-size 33 --more-steps 1", ["total_batch_size=33 tokens is no multiple"]),
     ("train {corpus} --run r2 --size huge", ["there is no model size 'huge'", "nano"]),
     ("train {corpus} --run r2 --recipe moe", ["there is no recipe 'moe'", "classic"]),
-    ("train {corpus} --run r2 --recipe modern,no_rop", ["modern has no piece 'no_rop'", "off one of rope"]),
+    ("train {corpus} --run r2 --recipe modern,no_rop", ["modern has no piece 'no_rop'", "by no_ off, rope"]),
     ("train {corpus} --run r1 --recipe modern", ["run r1 has recipe=classic, not recipe=modern"]),
     ("train {corpus} --run r2 --seq-len 100000", ["too few for one sequence of 100000", "--seq-len"]),
     ("train {corpus} --run r2 --encoding gpt2", ["no tokens of encoding 'gpt2', only of small"]),

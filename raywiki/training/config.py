@@ -188,5 +188,5 @@ def _parse(name: str) -> tuple[str, Pieces]:
         raise ValueError(f"recipe={name!r}: only modern has pieces to choose; take {recipe} as it is")
     for word in words:
         if word.removeprefix("no_") not in known:
-            raise ValueError(f"recipe={name!r}: modern has no piece {word!r}; switch on or, by no_ before it, off one of {', '.join(known)}")
+            raise ValueError(f"recipe={name!r}: modern has no piece {word!r}; it has, on or by no_ off, {', '.join(known)}")
     return recipe, Pieces(**{word.removeprefix("no_"): not word.startswith("no_") for word in words})

@@ -13,7 +13,8 @@ What can set it apart, each a switch of `config.Pieces`, which says what is on; 
     softcap      logits bounded by a tanh (`loss.soft_cap`)
     muon         the matrices of the blocks learn with Muon (`optim.py`), the rest with AdamW
 
-There are no biases but those of LayerNorm. Numbers without a source of their own are those of nanochat, github.com/karpathy/nanochat, of 2026.
+There are no biases but those of LayerNorm. Numbers without a source of their own are those of nanochat,
+github.com/karpathy/nanochat, of 2026.
 """
 
 from __future__ import annotations

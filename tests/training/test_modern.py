@@ -283,7 +283,7 @@ def test_a_recipe_is_a_word():
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
-        ("modern,no_rop", "recipe='modern,no_rop': modern has no piece 'no_rop'; switch on or, by no_ before it, off one of rope, qk_norm"),
+        ("modern,no_rop", "recipe='modern,no_rop': modern has no piece 'no_rop'; it has, on or by no_ off, rope, qk_norm"),
         ("modern,", "recipe='modern,': modern has no piece ''"),
         ("classic,no_rope", "recipe='classic,no_rope': only modern has pieces to choose; take classic as it is"),
         ("moe,no_rope", "there is no recipe 'moe': choose one of classic, modern"),
