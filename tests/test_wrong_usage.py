@@ -68,9 +68,16 @@ SENTENCES = [
     ("extract {corpus} {dump1} --language fr", ["language='vi'", "language='fr'", "--overwrite"]),
     ("extract {corpus} {no}.bz2 --cleaner perfect", ["'perfect'", "mwparserfromhell"]),
     ("extract {corpus} {dump3} --cleaner mwparserfromhell", ["cleaner='raywiki'", "'mwparserfromhell'", "--overwrite"]),
+    ("extract {corpus} {dump3} --templates {no}.parquet", ["no file of templates at", "raywiki templates"]),
+    ("extract {corpus} {dump3} --templates {text}", ["is no file of templates"]),
+    ("extract {corpus} {dump1} --templates own", ["templates='none'", "templates='own'", "--overwrite"]),
     ("extract {corpus} {other}", ["is committed from another file than", "--overwrite"]),
     ("extract '' {dump1}", ["the corpus has no name"]),
     ("extract s4://bucket/corpus {dump1}", ["s4"]),
+    # --- templates
+    ("templates {dump1} --to ''", ["the file of templates has no name", "templates.parquet"]),
+    ("templates {no}.bz2 --to {new}", ["no.bz2"]),
+    ("templates {text} --to {new}", ["text.xml.bz2"]),
     # --- curate
     ("curate {no}", ["no corpus at", "raywiki extract"]),
     ("curate {file}", ["is a file and no corpus"]),
