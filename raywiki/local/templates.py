@@ -116,7 +116,9 @@ def load_definitions(templates: TemplatesFile) -> Definitions:
     try:
         with fs.open(path, "rb") as file:
             parquet = pq.ParquetFile(file, page_checksum_verification=True, pre_buffer=False)
-            return Definitions.from_table(parquet.read(columns=["name", "text", "redirect"]))
+            table = parquet.read(columns=["name", "text", "redirect"]).combine_chunks()
+        pa.default_memory_pool().release_unused()  # what it was before it was one piece: as much again
+        return Definitions.from_table(table)
     except (OSError, pa.ArrowException) as error:
         raise ValueError(f"{templates.url} is damaged or missing ({error}): run `raywiki extract` again") from error
 

@@ -18,8 +18,8 @@ class Definitions:
     @classmethod
     def from_table(cls, table: pa.Table) -> Definitions:
         """From the columns `name`, `text` and `redirect` of `raywiki.schema.TEMPLATES`; each name once, in their order."""
-        columns = (table[name].combine_chunks() for name in ("name", "text", "redirect"))
-        return cls(*(column if isinstance(column, pa.Array) else column.chunk(0) for column in columns))
+        columns = (table[name] for name in ("name", "text", "redirect"))
+        return cls(*(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks() for column in columns))
 
     def __len__(self) -> int:
         return len(self._names)
