@@ -144,6 +144,7 @@ SENTENCES = [
     ("train {corpus} --run r1 --from-scratch r1", ["run r1 cannot start over for itself"]),
     ("train {corpus} --run r2 --from-scratch nobody", ["there is no run nobody", "to start over for"]),
     ("train {corpus} --run r2 --from-scratch r1 --steps 9", ["steps comes from run r1", "leave it out"]),
+    ("grow {corpus} {dump3} --run r1 --templates {no}.parquet", ["no file of templates at", "raywiki templates"]),
     ("grow {corpus} {no}.bz2 --run r2 --from-scratch r1", ["from_scratch starts a new one: use train"]),
     ("train {corpus} --run a/b", ["run='a/b' is no name of a run", "r1"]),
     ("train {corpus} --run ''", ["run='' is no name of a run"]),

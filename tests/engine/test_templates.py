@@ -273,8 +273,10 @@ def test_pages_that_were_kept_and_are_gone_are_read_again(tmp_path, monkeypatch)
     assert [each.digest for each in manifests(tmp_path / "again")] == [each.digest for each in manifests(tmp_path / "corpus")]
 
 
+@pytest.mark.parametrize("killed", [False, True])
 @pytest.mark.parametrize("task", ["_read_range_ahead", "_extract_range"])
-def test_a_call_that_ends_in_the_middle_leaves_no_part_and_the_next_one_does_it(task, tmp_path, monkeypatch):
+def test_a_call_that_ends_in_the_middle_leaves_no_part_and_the_next_one_does_it(task, killed, tmp_path, monkeypatch):
+    """Interrupted it removes the pages that it kept; killed it cannot, and the next call does."""
     dump, corpus = whole_wiki(tmp_path), tmp_path / "corpus"
 
     def interrupted(function, items, num_cpus=1):
@@ -285,9 +287,11 @@ def test_a_call_that_ends_in_the_middle_leaves_no_part_and_the_next_one_does_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(extract, "run", interrupted)
+        if killed:
+            patch.setattr(extract, "_remove", lambda url: None)
         with pytest.raises(KeyboardInterrupt):
             rw.extract(corpus, dump)
-    assert not any(name.endswith(".arrow") for name in files(corpus))
+    assert any(name.endswith(".arrow") for name in files(corpus)) == killed
     assert manifests(corpus) == []
     rw.extract(corpus, dump)
     rw.extract(tmp_path / "undisturbed", dump)
