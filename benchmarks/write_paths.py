@@ -33,6 +33,7 @@ from raywiki.dumps import SiteInfo, read_siteinfo, split_dump
 from raywiki.engine import cluster
 from raywiki.engine import extract as extract_module
 from raywiki.engine import read as read_module
+from raywiki.engine.pages import page_kinds
 from raywiki.schema import ARTICLES
 from raywiki.wikitext import pages_to_articles
 
@@ -51,7 +52,7 @@ def by_datasink(dump: str, folder: str) -> None:
 
 
 def to_articles(pages: pa.Table, site: SiteInfo) -> pa.Table:
-    pages = pages.filter(pc.equal(extract_module.page_kinds(pages), "articles"))
+    pages = pages.filter(pc.equal(page_kinds(pages), "articles"))
     return pages_to_articles(pages, language=site.language, namespaces=site.namespaces, base_url=site.base)
 
 

@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from raywiki.corpus import Corpus
 from raywiki.dumps import read_siteinfo
 from raywiki.engine.curate import curate, curate_settings
-from raywiki.engine.extract import check_language, extract
+from raywiki.engine.extract import check_language, check_templates, extract
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.files import absolute
@@ -80,8 +80,10 @@ def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     run: str = "", *,
     wiki: str | None = None, to: str | os.PathLike[str] | None = None, date: str | None = None, mirrors: Mirrors = None,
-    language: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
-    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
+    language: str | None = None, templates: str | os.PathLike[str] | None = None, allow_damaged: bool = False,
+    min_chars: int | None = None, min_words: int | None = None,
+    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, keep_errors: bool | None = None,
+    threshold: float | None = None,
     val_fraction: float | None = None, title: bool | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
 ) -> GrowSummary:  # fmt: skip
     """Add dump parts: download, extract, curate and tokenize what is new, and go on training the run from its last checkpoint.
@@ -100,8 +102,8 @@ def grow(
         to: folder or URL of those files; `dumps` when None.
         date: of that dump; when None that of the wiki's parts in the corpus, else the newest complete one.
         mirrors: see `download`.
-        language, allow_damaged: see `extract`.
-        min_chars, min_words, rules, fraction, threshold: see `curate`.
+        language, templates, allow_damaged: see `extract`.
+        min_chars, min_words, rules, fraction, keep_errors, threshold: see `curate`.
         val_fraction, title: see `tokenize`.
         overwrite: redo parts that are committed with other settings, in all tables.
         options: those of `train`. `encoding` is what to tokenize with too: a name, or a file as `tokenize` takes it.
@@ -114,10 +116,12 @@ def grow(
     paths = [os.fspath(each) for each in ([dumps] if isinstance(dumps, str | os.PathLike) else dumps)]
     corpus = Corpus.open(corpus)
     _check(corpus, paths, wiki, options, {"to": to, "date": date, "mirrors": mirrors})
-    for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold)
+    for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, keep_errors=keep_errors)
+    for_curate["threshold"] = threshold
     folder, tables = check_train(corpus, run, options), corpus.tables()
     existing = read_run(folder)
     check_language(language)
+    check_templates(templates)
     curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
     # Later than now it would be an hour later.
@@ -136,7 +140,8 @@ def grow(
         fetched = download(wanted.wiki, numbers, to=wanted.to, date=wanted.date, mirrors=mirrors)
     stages.begin("extract")
     dumps = [*paths, *(wanted.paths if wanted else ())]
-    extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
+    for_extract: dict[str, Any] = dict(language=language, templates=templates, allow_damaged=allow_damaged)
+    extracted = extract(corpus, dumps, **for_extract, overwrite=overwrite)
     stages.begin("curate")
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
     stages.begin("tokenize")

@@ -2,6 +2,7 @@
 
 clean.py       one page: `clean_wikitext`, and the order of the passes
 table.py       a table of pages: `pages_to_articles`
+template_pages.py  pages of the template namespace → a wiki's own templates; definitions.py: finding one by name
 protect.py     comments, references, <nowiki>, <math>, code
 expand.py      templates, innermost first; functions.py: {{#if:}} and its kin
 templates/     the renderers, by subject; registry.py: `@template` registers one, lookup.py finds it
