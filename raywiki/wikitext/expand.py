@@ -9,6 +9,7 @@ from raywiki.wikitext.functions import call
 from raywiki.wikitext.lookup import renderers
 from raywiki.wikitext.page import Page, Template, holds
 from raywiki.wikitext.tags import NOTHING
+from raywiki.wikitext.tidy import GONE, trace
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
@@ -45,8 +46,7 @@ def expand(text: str, page: Page) -> str:
             dropped[name] += 1
             if page.examples is not None and name not in page.examples:
                 page.examples[name] = {"article": page.title, "sentence": sentence_around(match)}
-            return ""
-        return value
+        return value or trace(match.string, *match.span())
 
     limit = len(text) + MAX_GROWTH
     for _ in range(MAX_DEPTH):
@@ -82,7 +82,7 @@ def dropped_name(head: str) -> str:
     """The name under which a dropped template is counted, of what stands before its first bar."""
     if ":" in head:
         head = head.partition(":")[0] + ":" if head.lstrip().startswith("#") else head
-    return " ".join(head.replace(NOTHING, "").replace("_", " ").split())[:100]
+    return " ".join(head.replace(NOTHING, "").replace(GONE, "").replace("_", " ").split())[:100]
 
 
 def sentence_around(match: re.Match[str]) -> str:

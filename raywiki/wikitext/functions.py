@@ -8,6 +8,7 @@ from raywiki.wikitext.arithmetic import evaluate
 from raywiki.wikitext.calendar import format_time, parse_date
 from raywiki.wikitext.numbers import format_number, integer, parse_number, plain_number
 from raywiki.wikitext.page import Page
+from raywiki.wikitext.tidy import GONE, mend
 
 Function = Callable[[str, list[str], Page], "str | None"]
 _FUNCTIONS: dict[str, Function] = {}
@@ -33,6 +34,8 @@ def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, 
     if name in _SILENT or (name.isupper() is False and name.upper() != name and name.startswith("#default")):
         return True, ""
     render = _FUNCTIONS.get(name)
+    if GONE in argument or (rest and GONE in rest):
+        argument, rest = mend(argument), rest and mend(rest)
     if render is not None:
         return True, render(argument.strip(), rest.split("|") if rest is not None else [], page)
     if name.startswith("#"):

@@ -13,7 +13,6 @@ _TEXT_MARK = re.compile(
     r"\n(?=['\[<&])(?:'''*+|\[\[(?:[^\[\]|\n]*+\||(?!:))|<(?:b|i|u|s|em|strong|big|small|span|font|abbr|tt)\b[^<>\n]*+>)*+"
     r"(?=[*#:;]|&#(?:35|42|58|59);)"
 )
-_LEADING_JOINT = re.compile(r"(?:[,;:.](?![,;:.])|[–—-]++(?!\s++\d))\s++")  # what followed a template that is gone
 _HAS_WORD = re.compile(r"[^\W_]|[\x02$€£%°©♯♭∞☉†\U0001F000-\U0001FFFF]")
 
 
@@ -107,8 +106,6 @@ def _list_item(line: str, blocks: _Blocks) -> None:
     if not content or not _HAS_WORD.search(content):
         return
     last = marks[-1]
-    if last in "*#" and (joint := _LEADING_JOINT.match(content)):
-        content = content[joint.end() :]
     if last == "*":
         _restart_below(marks, blocks)
         blocks.add("list", f"- {content}")

@@ -8,6 +8,7 @@ import textwrap
 from raywiki.wikitext.entities import decode
 from raywiki.wikitext.page import Page
 from raywiki.wikitext.tags import NOTHING
+from raywiki.wikitext.tidy import GONE, drop_harmless
 
 DROPPED = {
     "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata",
@@ -25,7 +26,7 @@ _REFERENCE = re.compile(
     r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
     re.IGNORECASE,
 )
-_COLON_REFERENCE = re.compile(r"\s*+<references\b[^<>]*+/?>", re.IGNORECASE)
+_OPENING_BRACKETS, _CLOSING_BRACKETS = ("(", "（"), (")", "）")
 
 
 def protect(text: str, page: Page) -> str:
@@ -56,11 +57,14 @@ def protect(text: str, page: Page) -> str:
         pieces.append(_keep(name, match[2], text[position : closing.start()], page))
         position = closing.end()
     pieces.append(text[position:])
-    return _REFERENCE.sub("", "".join(pieces))
+    return drop_harmless(_REFERENCE.sub(GONE, "".join(pieces)))
 
 
 def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str]) -> int:
-    """Where the text goes on after a comment; a comment that has a line for itself takes the line with it."""
+    """Where the text goes on after a comment; a comment that has a line for itself takes the line with it.
+
+    A trace stays only in brackets: comments also stand in names and inside markup, where a trace would be in the way.
+    """
     end = -1 if "-->" in unclosed else text.find("-->", start + len("<!--"))
     if end < 0:
         unclosed.add("-->")
@@ -74,6 +78,8 @@ def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str])
         if text.startswith("\n", rest):
             pieces[-1] = line_start
             return rest + 1
+    if line_start.endswith(_OPENING_BRACKETS) or text[end : end + 2].lstrip().startswith(_CLOSING_BRACKETS):
+        pieces.append(GONE)
     return end
 
 
@@ -88,7 +94,7 @@ def _end_of_reference(text: str, start: int) -> int:
 
 def _keep(name: str, attributes: str, content: str, page: Page) -> str:
     if name in DROPPED:
-        return _gallery_captions(content) if name == "gallery" and page.captions else ""
+        return _gallery_captions(content) if name == "gallery" and page.captions else GONE
     if name == "nowiki":
         inside = content.strip(" ")  # blanks at the ends may meet others
         kept = page.keep(decode(inside)) if inside else NOTHING

@@ -6,6 +6,7 @@ import re
 
 from raywiki.wikitext.numbers import superscript
 from raywiki.wikitext.page import holds
+from raywiki.wikitext.tidy import GONE
 
 NOTHING = "\x08"  # a `<nowiki/>`: it holds apart what stands around it, so that `'<nowiki/>''a''` is 'a in italics
 BREAK = "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
@@ -53,7 +54,7 @@ def tags(text: str) -> str:
     if "<" not in text:
         return text
     if "display:" in text:
-        text = _HIDDEN.sub("", text)
+        text = _HIDDEN.sub(GONE, text)
     if "<sup" in text:
         text = _SUP.sub(_superscript, text)
     text = _HEADING_WITH_TAG.sub(lambda match: _BLOCK_TAG.sub(" ", match[0]), text)
