@@ -23,7 +23,7 @@ from raywiki.wikitext.tables import drop_tables, markdown_tables
 from raywiki.wikitext.tags import BREAK, NOTHING, conversion, drop_nothing, magic_words, quotes, tags
 from raywiki.wikitext.tidy import GONE, tidy
 
-_MARKS = "\x01\x02\x03\x04\x05\x06\x07\x08"
+_MARKS = "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f"
 _TOKEN = re.compile(r"\x02(\d+)\x03")
 
 

@@ -16,8 +16,8 @@ _PLAIN = re.compile(r"\[\[(?:[^\[\]{}|:\n]++\|([^\[\]{}|]++)|([^\[\]{}|:\n]++))\
 _ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[[^\[\]\n]*+\]|\[(?!\[)|\](?!\]))[^\[\]]*+)*+)\]\]")
 _SCHEME = r"(?:(?:https?|ftps?|sftp|news|irc|ircs|git|svn|gopher|telnet|worldwind)://|//|mailto:|tel:|geo:)"
 _EXTERNAL = re.compile(
-    rf"\[(?:\[{_SCHEME}[^\s\[\]<>]*+([^\[\]\n]*+)\]\]"
-    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"']++|'(?!'))*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
+    rf"\[(?:\[{_SCHEME}[^\s\[\]<>\x02]*+([^\[\]\n]*+)\]\]"
+    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"'\x02]++|'(?!'))*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
     re.IGNORECASE,
 )
 _JUNK_START = "[" * 12  # nobody nests six links at one place: somebody leant on the key
@@ -53,6 +53,8 @@ def links(text: str, page: Page) -> str:
             )
             if not found or not holds(text, "[["):
                 break
+        if holds(text, "[http") or holds(text, "[//"):  # a file or a link in the label hid it
+            text = _external(text)
         if holds(text, "[["):
             text = page.site.unclosed_file.sub("", text)
     return _LEFT_OVER.sub("", text) if holds(text, "[[") or holds(text, "]]") else text

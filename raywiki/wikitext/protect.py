@@ -6,7 +6,7 @@ import re
 import textwrap
 
 from raywiki.wikitext.entities import decode
-from raywiki.wikitext.page import Page
+from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.tags import NOTHING
 from raywiki.wikitext.tidy import GONE, drop_harmless
 
@@ -23,9 +23,10 @@ _OPENING = re.compile(rf"<(?![/rb])(?:!--|({'|'.join(sorted(DROPPED | LITERAL))}
 _CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in DROPPED | LITERAL}
 _ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']?([\w+#-]+)""")
 _REFERENCE = re.compile(
-    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
+    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|(?:[^<>\"]++|\"(?:[^\"<>\n]*+<[^\">\n]*+\")?+)*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
     re.IGNORECASE,
 )
+_MAX_NESTED_REFERENCES = 4
 _OPENING_BRACKETS, _CLOSING_BRACKETS = ("(", "（"), (")", "）")
 
 
@@ -57,7 +58,12 @@ def protect(text: str, page: Page) -> str:
         pieces.append(_keep(name, match[2], text[position : closing.start()], page))
         position = closing.end()
     pieces.append(text[position:])
-    return drop_harmless(_REFERENCE.sub(GONE, "".join(pieces)))
+    text = "".join(pieces)
+    for _ in range(_MAX_NESTED_REFERENCES):
+        text, found = _REFERENCE.subn(GONE, text)
+        if not found or not holds(text, "</ref"):
+            break
+    return drop_harmless(text)
 
 
 def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str]) -> int:
