@@ -11,8 +11,9 @@ from raywiki.wikitext.calendar import format_time, parse_date
 from raywiki.wikitext.entities import decode
 from raywiki.wikitext.locales import language_name, plural_form
 from raywiki.wikitext.magic import magic_names
-from raywiki.wikitext.numbers import integer, local_number, parse_number, plain_number
+from raywiki.wikitext.numbers import integer, local_digits, local_number, parse_number, plain_number
 from raywiki.wikitext.page import Page
+from raywiki.wikitext.tags import NOTHING
 from raywiki.wikitext.tidy import GONE, mend
 from raywiki.wikitext.variables import PAGE_NAMES, namespace_name, page_name
 
@@ -21,6 +22,10 @@ _FUNCTIONS: dict[str, Function] = {}
 _NUMERIC = re.compile(r"[-+]?(?:\d{1,300}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
 # Source: the extension ParserFunctions, `iferror`: an element of class "error".
 _ERROR = re.compile(r"""<(?:strong|span|p|div)\s(?:[^\s>]*\s+)*?class=["']?(?:[^"'\s>]*\s+)*?error(?=[\s"'>])""", re.IGNORECASE)
+_SHOWS_TEXT = {"#if", "#tag", "bidi", "grammar"}  # here a `<nowiki/>` goes on holding apart
+_DOTTED = {"tr", "az", "crh", "gag", "kaa", "tt"}  # languages whose capital of i is İ
+_ORDERS = {"dmy": "j F Y", "mdy": "F j, Y", "ymd": "Y F j", "iso 8601": "xnY-xnm-xnd"}
+_YEAR = re.compile(r"\d{4}")
 _OPTIONS = {"R": "rawsuffix", "NOSEP": "nocommafysuffix"}
 _RIGHT_TO_LEFT = frozenset("ar arc arz azb bcc bgn ckb dv fa glk he khw ks lrc mzn nqo pnb ps sd ug ur ydd yi".split())  # noqa: SIM905
 MAX_REPLACED = 100_000  # characters that `#replace` may make of a text
@@ -49,6 +54,8 @@ def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, 
     render = _FUNCTIONS.get(name)
     if GONE in argument or (rest and GONE in rest):
         argument, rest = mend(argument), rest and mend(rest)
+    if NOTHING in argument and name not in _SHOWS_TEXT:
+        argument = argument.replace(NOTHING, "")
     if render is not None:
         return True, render(argument.strip(), rest.split("|") if rest is not None else [], page)
     if name in PAGE_NAMES:
@@ -159,22 +166,22 @@ def _tag(name: str, args: list[str], page: Page) -> str | None:
 
 @function("lc")
 def _lc(text: str, args: list[str], page: Page) -> str:
-    return text.lower()
+    return (text.replace("İ", "i").replace("I", "ı") if page.site.language in _DOTTED else text).lower()
 
 
 @function("uc")
 def _uc(text: str, args: list[str], page: Page) -> str:
-    return text.upper()
+    return (text.replace("i", "İ") if page.site.language in _DOTTED else text).upper()
 
 
 @function("lcfirst")
 def _lcfirst(text: str, args: list[str], page: Page) -> str:
-    return text[:1].lower() + text[1:]
+    return _lc(text[:1], args, page) + text[1:]
 
 
 @function("ucfirst")
 def _ucfirst(text: str, args: list[str], page: Page) -> str:
-    return text[:1].upper() + text[1:]
+    return _uc(text[:1], args, page) + text[1:]
 
 
 @function("formatnum")
@@ -185,7 +192,8 @@ def _formatnum(number: str, args: list[str], page: Page) -> str:
     if "rawsuffix" in options:
         value = parse_number(number, page.site.numbers)
         return number if value is None else plain_number(value)
-    return local_number(number, page.site.language, group="nocommafysuffix" not in options)
+    language = page.site.language
+    return local_digits(number, language) if "nocommafysuffix" in options else local_number(number, language)
 
 
 @function("plural")
@@ -294,6 +302,19 @@ def _urlencode(text: str, args: list[str], page: Page) -> str:
     return quote_plus(text.replace(" ", "_"), safe=":/~;@$!*(),") if option == "WIKI" else quote_plus(text)
 
 
+@function("anchorencode")
+def _anchorencode(text: str, args: list[str], page: Page) -> str:
+    return "_".join(text.replace("_", " ").split())
+
+
+@function("#formatdate", "#dateformat")
+def _formatdate(text: str, args: list[str], page: Page) -> str:
+    """A whole date in the order that is asked for: dmy, mdy, ymd or `ISO 8601`; anything else stays."""
+    order = _ORDERS.get(_at(args, 0).lower())
+    moment = parse_date(text, page.now) if order and _YEAR.search(text) else None
+    return format_time(order, moment, page.site.language) if order and moment else text
+
+
 @function("#urldecode")
 def _urldecode(text: str, args: list[str], page: Page) -> str:
     return unquote_plus(text)
@@ -336,11 +357,7 @@ def _rel2abs(path: str, args: list[str], page: Page) -> str | None:
 
 
 @function(
-    "anchorencode",
     "int",
-    "#formatdate",
-    "#dateformat",
-    "dateformat",
     "#babel",
     "lang",
 )

@@ -91,7 +91,7 @@ def _format(digits: str, style: NumberFormat) -> str:
 
 @cache
 def _marks(language: str) -> tuple[str, str, str, str, int]:
-    """Marks between thousands and before decimals, digits, grouping pattern and least grouping digits, as MediaWiki has them."""
+    """Marks between thousands and before decimals, digits, pattern and least digits of grouping, as MediaWiki has them."""
     rows = [line.split("\t") for line in (DATA / "numbers.tsv").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
     known = {code: fields for code, *fields in rows[1:]}
     values = [next((known[code][i] for code in chain(language) if known.get(code, [""] * 5)[i]), "") for i in range(5)]
@@ -105,20 +105,20 @@ def local_digits(text: str, language: str) -> str:
     return text.translate(str.maketrans("0123456789", digits)) if digits and language not in _WESTERN_DIGITS else text
 
 
-def local_number(text: str, language: str, *, group: bool = True) -> str:
+def local_number(text: str, language: str) -> str:
     """`{{formatnum:}}`: digits, marks and grouping as MediaWiki writes them in a language; other characters stay.
 
     >>> [local_number("-1234567.8", code) for code in ("en", "hi", "de", "fa")]
     ['-1,234,567.8', '-12,34,567.8', '-1.234.567,8', '-۱٬۲۳۴٬۵۶۷٫۸']
-    >>> local_number("1234", "es"), local_number("1234", "en", group=False)
-    ('1234', '1234')
+    >>> local_number("1234", "es"), local_number("12345", "es")
+    ('1234', '12 345')
     """
     thousands, decimal, _, pattern, least = _marks(language)
     second = 2 if ",##,##0" in pattern else 3
 
     def shown(match: re.Match[str]) -> str:
         whole, _, decimals = match[0].partition(".")
-        if group and 3 + least <= len(whole) <= MAX_GROUPED:
+        if 3 + least <= len(whole) <= MAX_GROUPED:
             pieces, rest = [whole[-3:]], whole[:-3]
             while rest:
                 pieces.append(rest[-second:])

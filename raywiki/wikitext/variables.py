@@ -39,12 +39,8 @@ def renderer(written: str, language: str) -> Callable[[Template], str | None] | 
 @cache
 def _variables(language: str) -> dict[str, str]:
     """Name as written → English name in lower case."""
-    known = {
-        *PAGE_NAMES,
-        *(which + name for which in ("current", "local") for name in _TIMES),
-        "directionmark",
-        "contentlanguage",
-    }
+    times = {which + name for which in ("current", "local") for name in _TIMES}
+    known = PAGE_NAMES | times | {"directionmark", "contentlanguage"}
     found = {name.upper(): name for name in known}
     found |= {"CURRENTMONTH2": "currentmonth", "LOCALMONTH2": "localmonth", "CONTENTLANG": "contentlanguage",
               "DIRMARK": "directionmark", "PAGELANGUAGE": "contentlanguage"}  # fmt: skip
@@ -58,7 +54,8 @@ def variable(name: str, page: Page) -> str | None:
     """The value of a variable, by its English name in lower case."""
     for which in ("current", "local"):
         if (code := _TIMES.get(name.removeprefix(which))) and name.startswith(which):
-            return format_time(code, page.now, page.site.language)
+            shown = format_time(code, page.now, page.site.language)
+            return shown.lstrip("0") if code == "W" else shown
     if name == "directionmark":
         return ""
     if name == "contentlanguage":
