@@ -36,7 +36,7 @@ ASIDE = re.compile(r"```.*?```|\$[^$\n]*\$|`[^`\n]*`", re.DOTALL)
 
 def written_so(match: re.Match[str], wikitext: str) -> bool:
     """Whether the source has the same marks, behind the same character."""
-    return match.string[max(match.start() - 1, 0) : match.end()] in wikitext
+    return match.string[max(match.start() - 1, 0) : match.end()] in wikitext.replace("''", "")
 
 
 def main() -> None:

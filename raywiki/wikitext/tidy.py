@@ -27,7 +27,7 @@ _FOLLOWS = frozenset(_PAIRS.values()) | frozenset(_JOINTS + _ENDS)  # … and be
 _BEFORE, _BEHIND = re.escape("".join(sorted(_STARTS))), re.escape("".join(sorted(_FOLLOWS - {"."})))
 # Traces that need no mending: behind a word or a full stop, and before no mark. Most are such, and go without a look.
 _HARMLESS = re.compile(
-    rf"{GONE}(?:(?<=[^\s{_BEFORE}]{GONE}){GONE}*+(?!\.(?<=\.{GONE}\.))|(?<=[\w.] {GONE}){GONE}*+(?![.!?]))"
+    rf"{GONE}(?:(?<=[^\s.{_BEFORE}]{GONE}){GONE}*+|(?<=\.{GONE}){GONE}*+(?!\.)|(?<=[\w.] {GONE}){GONE}*+(?![.!?]))"
     rf"(?! *+[{_BEHIND}{GONE}]| ++\.)"
 )
 _RUN = re.compile(rf"{GONE}(?: *+{GONE})++")
