@@ -32,7 +32,10 @@ DETECTORS = {
     "doubled mark": re.compile(rf"[{JOINTS}] ?[،؛、，；]|[،؛、，；] ?[{JOINTS}]|,,|, ,|;;|; [,;]|(?<![.])\.\.(?![.])|。。|۔۔"),
     "dangling mark": re.compile(r"[(（［「『【〈《] ?[,;،؛、，；]|(?<!\w\))[,;،؛、，；] ?[)）］」』】〉》]"),
     "local magic word": re.compile(r"__[^\W\d_]{3,}(?:_[^\W\d_]+)*__"),
-    "empty bracket": re.compile(r"(?<![\w.])(?:\([\s,;:،؛–—-]*\)|\[[\s,;:]*\])|（[\s、，；：;,・–—-]*）|「\s*」|『\s*』|《\s*》|【\s*】|«\s*»|„\s*“"),
+    "empty bracket": re.compile(
+        r"(?<![\w.])(?:\([\s,;:،؛–—-]*\)|\[[\s,;:]*\])|（[\s、，；：;,・–—-]*）"
+        r"|「\s*」|『\s*』|《\s*》|【\s*】|«\s*»|„\s*“"
+    ),
     "bar": re.compile(r"(?m)^\s*[|!][-|+}\s]|\|\||\|[-}]|\{\||[^\s|]\|[^\s|]"),
     "braces": re.compile(r"\{\{|\}\}"),
     "link": re.compile(r"\[\[|\]\]|\[(?:https?:)?//"),
@@ -41,7 +44,10 @@ DETECTORS = {
         r"noinclude|includeonly|onlyinclude|poem|code|ruby|rt|rp|rb|section|cite|abbr|tt|hr|del|ins)\b[^<>\n]{0,200}>",
         re.IGNORECASE,
     ),
-    "image option": re.compile(r"(?<![\w.])\d{2,4}px\b|\b(?:thumb|thumbnail|upright|frameless)\b\s*(?:\||$)|\.(?:jpe?g|svg|png|gif|ogg|tiff?)\s*\|", re.I),
+    "image option": re.compile(
+        r"(?<![\w.])\d{2,4}px\b|\b(?:thumb|thumbnail|upright|frameless)\b\s*(?:\||$)|\.(?:jpe?g|svg|png|gif|ogg|tiff?)\s*\|",
+        re.IGNORECASE,
+    ),
     "quote marks": re.compile(r"(?<!')'{2,}(?!')"),
 }  # fmt: skip
 ASIDE = re.compile(r"```.*?```|\$[^$\n]*\$|`[^`\n]*`", re.DOTALL)
