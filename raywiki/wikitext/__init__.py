@@ -9,6 +9,7 @@ templates/     the renderers, by subject; registry.py: `@template` registers one
 page.py        what the passes share of a page, and what a renderer sees of a template
 links.py  tables.py  tags.py  entities.py  layout.py  tidy.py     the other passes
 mwparser.py    mwparserfromhell: a second opinion where the passes fail, and the Hugging Face data set's text
+magic.py       names of magic words in all languages; variables.py: {{PAGENAME}} …; locales.py: Babel, loaded when asked for
 sites.py       what is local about a wiki; numbers.py, calendar.py: how it writes numbers and dates
 data/          names, aliases and units as readable text; bundled.py reads them
 """

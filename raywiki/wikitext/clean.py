@@ -22,9 +22,9 @@ from raywiki.wikitext.protect import protect
 from raywiki.wikitext.sites import redirect, site
 from raywiki.wikitext.tables import drop_tables, markdown_tables
 from raywiki.wikitext.tags import BREAK, NOTHING, conversion, drop_nothing, magic_words, quotes, tags
-from raywiki.wikitext.tidy import tidy
+from raywiki.wikitext.tidy import GONE, tidy
 
-_MARKS = "\x02\x03\x04\x05\x06\x07\x08"
+_MARKS = "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f"
 _TOKEN = re.compile(r"\x02(\d+)\x03")
 
 
@@ -108,4 +108,6 @@ def _restore(text: str, kept: list[str]) -> str:
         text, found = _TOKEN.subn(lambda match: kept[int(match[1])], text)
         if not found:
             break
-    return text.replace(BREAK, " ").replace(NOTHING, "")  # those of what was kept before the passes that take them out
+    return (
+        text.replace(BREAK, " ").replace(NOTHING, "").replace(GONE, "")
+    )  # those of what was kept before the passes that take them out

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.definitions import Definitions
 from raywiki.wikitext.sites import Site, words
+from raywiki.wikitext.tidy import GONE, mend
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what the passes use as marks; XML 1.0 allows none of them
 PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
@@ -137,6 +138,8 @@ def parse_arguments(raw: str) -> dict[str, str]:
     >>> parse_arguments("a| b = c |[[d|e]]")["b"]
     'c'
     """
+    if GONE in raw:
+        raw = mend(raw)
     if "[[" in raw or "-{" in raw:
         raw = _LINK.sub(lambda match: match[0].replace("|", PIPE), raw)
     args: dict[str, str] = {}
