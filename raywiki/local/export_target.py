@@ -21,7 +21,7 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 import raywiki
-from raywiki.files import HashingFile, publishes_at_close, put, replacing, require_writable, sync
+from raywiki.files import HashingFile, put, require_writable, writing
 from raywiki.summary import some_parts
 
 RECORD, UNFINISHED = "_export.json", ".export-unfinished.json"
@@ -153,17 +153,9 @@ class Target:
         return sum(entry["bytes"] for entry in self.done.values() if entry)
 
     def _write(self, file: PlannedFile, advance: Advance) -> dict[str, Any]:
-        path = self.path(file.name)
-        try:
-            with replacing(self.fs, path) as temporary, self.fs.open(temporary, "wb") as raw:
-                sink = HashingFile(raw)
-                counts = file.write(sink, advance)
-                sync(raw)
-        except BaseException:
-            # Closing the file publishes what an object store has of it, and no record names it.
-            if publishes_at_close(self.fs) and self.fs.exists(path):
-                self.fs.rm_file(path)
-            raise
+        with writing(self.fs, self.path(file.name)) as raw:
+            sink = HashingFile(raw)
+            counts = file.write(sink, advance)
         held = {part: dict(each) for part, each in counts.items()}
         return {"key": file.key, "bytes": sink.size, "sha256": sink.sha256.hexdigest(), "counts": held}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from raywiki.corpus import Corpus, Tables
+from raywiki.files import modified
 from raywiki.manifest import MANIFEST, part_folder, part_order, tokens_table
 from raywiki.summary import as_html, plural, sentences, some_parts, table
 from raywiki.training.cache import cache_folder, clean_cache
@@ -112,13 +113,8 @@ def orphans(tables: Tables) -> dict[str, tuple[float, int]]:
         named = {corpus.path(each.folder, file) for each in tables[name].values() for file in (*each.files, MANIFEST)}
         for path, info in tables.files(name).items():
             if path not in named and "/part=" in path[len(corpus.path(name)) :]:
-                found[path] = max(0.0, now - _modified(info)), info["size"]
+                found[path] = max(0.0, now - modified(info)), info["size"]
     return found
-
-
-def _modified(info: Mapping[str, Any]) -> float:
-    modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or info.get("created") or 0
-    return modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
 
 
 def _duration(seconds: float) -> str:
