@@ -15,12 +15,11 @@ import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +28,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from little_corpus import make_dumps
 from made_corpus import ARTICLES, part_ids
 from s3_server import Server
+from verbs_at_once import run_at_once
 
 from raywiki.corpus import Corpus, Manifest, Shard
 
@@ -77,13 +77,14 @@ def _make_shards(corpus: Corpus) -> None:
         corpus.commit(Manifest("articles", part, {"language": "en"}, shards, ARTICLES, source=dump, notes=notes))
 
 
-def race(folder: Path, rounds: int) -> None:
+def race(folder: Path, rounds: int, places: Sequence[str] | None = None) -> None:
     """Each round makes a corpus by commands of which two run at once, and compares its tables with those of one alone."""
     (folder / "dumps").mkdir()
     dumps = [str(path) for path in make_dumps(folder / "dumps", articles=40)]
     with store(folder) as bucket:
         alone = _at_once(str(folder / "alone"), dumps, 1, Counter())
-        for where in (str(folder / "corpus"), f"{bucket}/race"):
+        roots = {"folder": str(folder / "corpus"), "store": f"{bucket}/race"}
+        for where in (roots[place] for place in places or roots):
             said: Counter[str] = Counter()
             same = sum(_at_once(f"{where}{number}", dumps, 2, said) == alone for number in range(rounds))
             print(f"{where.rpartition('/')[0]}: {same} of {rounds} rounds gave the same tables", flush=True)
@@ -93,13 +94,11 @@ def race(folder: Path, rounds: int) -> None:
 
 def _at_once(url: str, dumps: list[str], commands: int, said: Counter[str]) -> dict[str, str]:
     """Run extract, then curate, each so many times at once; the digest of each part of each table."""
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     for words in (["extract", url, *dumps], ["curate", url, "--min-chars", "100"]):
-        here = [sys.executable, str(Path(__file__).with_name("verbs_at_once.py")), *words]
-        started = [subprocess.Popen(here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(commands)]
-        for process in started:
-            error = process.communicate()[1]
-            last = error.strip().splitlines()[-1] if process.returncode else "done"
-            said[f"{words[0]}, status {process.returncode}: {re.sub(r'[0-9a-f]{8,}|race[0-9]+|corpus[0-9]+', '…', last)}"] += 1
+        for status, last in run_at_once(words, commands, environment):
+            last = re.sub(r"[0-9a-f]{8,}|race[0-9]+|corpus[0-9]+", "…", last) if status else "done"
+            said[f"{words[0]}, status {status}: {last}"] += 1
     tables = Corpus(url).tables()
     return {f"{name} {part}": each.digest for name in tables.names() for part, each in tables[name].items()}
 
@@ -124,10 +123,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("look", "race", "full"))
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--where", choices=("folder", "store"), action="append", help="race in one of the two alone")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="store"))
     try:
-        {"look": look, "full": full, "race": lambda at: race(at, given.rounds)}[given.what](folder)
+        {"look": look, "full": full, "race": lambda at: race(at, given.rounds, given.where)}[given.what](folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

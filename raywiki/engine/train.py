@@ -176,8 +176,8 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions, runs: str | Non
     """All that can be checked before there are tokens; the run's folder, in `runs` or in the corpus. Raises as `train` does."""
     check_options(options)
     if runs is None and "memory" in corpus.fs.protocol:
-        place = "a store, or a folder that all workers see"
-        raise ValueError(f"train needs a corpus in {place}, not {corpus.url}: copy its tokens/ there")
+        where = "a store, or a folder that all workers see"
+        raise ValueError(f"train needs a corpus in {where}, not {corpus.url}: copy its tokens/ there")
     check_run_name(run)
     if runs is None:
         corpus.writable()

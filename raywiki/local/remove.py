@@ -13,6 +13,7 @@ from raywiki.files import modified
 from raywiki.manifest import MANIFEST, part_folder, part_order, tokens_table
 from raywiki.summary import as_html, plural, sentences, some_parts, table
 from raywiki.training.cache import cache_folder, clean_cache
+from raywiki.training.stored import clean_copies
 
 YOUNG = 3600.0  # seconds: files that were left alone for so long belong to no verb that runs
 
@@ -70,8 +71,8 @@ def gc(
     Args:
         corpus: folder or URL.
         min_age: seconds that a file must have been left alone; younger ones may belong to a verb that is running.
-        cache: remove decoded tokens from this machine's cache too, of all corpora, but for those that somebody uses just now;
-            they are decoded again when a training needs them.
+        cache: remove decoded tokens from this machine's cache too, of all corpora, and the copies of runs that lie in a store,
+            but for those that somebody uses just now; they are made again when a training needs them.
         dry_run: list, remove nothing.
 
     Returns:
@@ -92,6 +93,8 @@ def gc(
         for path in found.paths:
             corpus.fs.rm_file(path)
     removed, left = clean_cache(cache_folder(), dry_run) if cache else ([], [])
+    if cache:
+        removed, left = ([*one, *other] for one, other in zip((removed, left), clean_copies(dry_run), strict=True))
     rows = tuple({"part": entry.part or "(not whole)", "bytes": entry.bytes, "folder": entry.key} for entry in removed)
     return replace(found, dry_run=dry_run, cache=rows, cache_left=len(left))
 

@@ -79,7 +79,7 @@ def is_cached(folder: str | os.PathLike[str], digest: str) -> bool:
 
 
 def cache_entries(folder: str | os.PathLike[str]) -> list[CacheEntry]:
-    """All that lies in a folder of caches, what killed processes left half-made among it; nothing when it is not there."""
+    """All caches in a folder, what killed processes left half-made among it; nothing when it is not there."""
     found = []
     for path in sorted(path for path in Path(folder).glob("*/") if path.name != COPIES):
         with suppress(FileNotFoundError):  # cleaned or finished meanwhile

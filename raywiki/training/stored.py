@@ -25,7 +25,7 @@ from typing import Any
 
 from raywiki.corpus import Corpus
 from raywiki.files import asking, file_system, modified, put
-from raywiki.training.cache import COPIES, cache_folder
+from raywiki.training.cache import COPIES, CacheEntry, cache_folder
 from raywiki.training.checkpoint import ABOUT, LATEST
 from raywiki.training.init_from import RUN
 from raywiki.training.leases import Lease, hold_lease, lease_holder
@@ -247,6 +247,26 @@ def run_folder(corpus: Corpus, run: str, weights: bool = True, must: bool = True
     if must and not (folder / SEGMENTS).exists():
         raise ValueError(f"there is no run {run} in {corpus.url}: train one first")
     return folder
+
+
+def clean_copies(dry_run: bool = False) -> tuple[list[CacheEntry], list[CacheEntry]]:
+    """Remove the working copies of runs that are not trained here just now; they are brought again when they are needed.
+
+    Returns what was (or would be) removed, and what was left.
+    """
+    removed, left = list[CacheEntry](), list[CacheEntry]()
+    for path in sorted((cache_folder() / COPIES).glob("*/[!.]*/")):
+        size = sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
+        entry = CacheEntry(f"{COPIES}/{path.parent.name}/{path.name}", f"run {path.name}", size)
+        try:
+            with hold_lock(path.with_name(f".{path.name}.copy.lock"), 0, "busy"):
+                is_trained = bool(held_by(path.with_name(f".{path.name}.training.lock")))
+                if not is_trained and not dry_run:
+                    shutil.rmtree(path)
+            (left if is_trained else removed).append(entry)
+        except (ValueError, OSError):
+            left.append(entry)
+    return removed, left
 
 
 def at_home(plan: Plan, folder: Path) -> Plan:

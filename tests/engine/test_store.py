@@ -9,6 +9,7 @@ import time
 
 import pyarrow as pa
 import pytest
+from killed_verbs import run_and_kill
 from little_corpus import TINY, TRAIN
 from verbs_here import without_ray
 
@@ -62,8 +63,9 @@ def test_all_verbs_make_what_they_make_in_a_folder(corpus, little, tmp_path):
     assert made == state(Corpus(folder))
     assert losses(corpus) == losses(folder)
     assert "nothing to do" in str(rw.train(corpus, "r1", **TRAIN))
-    for place in (corpus, folder):
-        rw.grow(place, dumps[2:], "r1", **GROW)
+    Corpus(corpus).fs.put_file(str(dumps[2]), f"wiki/dumps/{dumps[2].name}")
+    for place, dump in ((corpus, f"s3://wiki/dumps/{dumps[2].name}"), (folder, dumps[2])):
+        rw.grow(place, dump, "r1", **GROW)
     assert state(Corpus(corpus)) == state(Corpus(folder)) != made
     assert losses(corpus) == losses(folder)
     assert rw.sample(corpus, "r1", "A", max_tokens=5) == rw.sample(folder, "r1", "A", max_tokens=5)
@@ -109,6 +111,35 @@ def test_a_training_that_dies_goes_on_from_what_it_published(corpus, little, mon
     assert losses(corpus, "dies") == losses(str(little / "corpus"))
     own, there = little / "corpus" / "runs" / "r1", {path[len(run.root) + 1 :] for path in run.fs.find(run.root)}
     assert there == {str(path.relative_to(own)) for path in own.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
+def test_verbs_that_are_killed_and_called_again(here, little, s3_server, tmp_path, monkeypatch):
+    """kill -9 in each verb, between its first commit and its second, each on what the killed one before and its rerun made."""
+    url, dumps = f"{here}/killed", sorted((little / "dumps").iterdir())[:2]
+    environment, cache = {**s3_server.environment, "OMP_NUM_THREADS": "1"}, tmp_path / "cache"
+    monkeypatch.setenv("RAYWIKI_CACHE_DIR", str(cache))
+    calls = {
+        "extract": ((url, dumps), {}),
+        "curate": ((url,), {"min_chars": 100}),
+        "tokenize": ((url, str(little / "small.json")), {"val_fraction": 0.2}),
+        "train": ((url, "r1"), TRAIN),
+    }
+    for verb, (arguments, options) in calls.items():
+        assert run_and_kill(verb, cache, environment, *arguments, **options) == -9
+        getattr(rw, verb)(*arguments, **options)
+    assert state(Corpus(url)) == state(Corpus(little / "corpus"))
+    assert losses(url) == losses(str(little / "corpus"))
+    assert not [path for path in rw.gc(url, min_age=0, dry_run=True) if not path.endswith(".parquet")]
+
+
+def test_the_copy_of_a_run_can_go_at_any_time(corpus):
+    run = stored.StoredRun(Corpus(corpus).url_of("runs", "r1"))
+    run.pull()
+    named = [row["folder"] for row in rw.gc(corpus, cache=True, dry_run=True).cache]
+    assert f"runs/{run.folder.parent.name}/r1" in named
+    rw.gc(corpus, cache=True)
+    assert not run.folder.exists()
+    assert (run.pull() / "segments.json").exists()
 
 
 def test_one_process_at_a_time_trains_a_run(corpus, monkeypatch):
