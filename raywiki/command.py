@@ -25,6 +25,9 @@ def run_verb(action: Callable[[], Any], json: bool, debug: bool) -> int:
     except Exception as error:
         if debug:
             raise
+        from raywiki.files import store_error  # not before a command runs: fsspec takes a while
+
+        error = store_error(error) or error
         sentence = " ".join(str(error).split())
         if not isinstance(error, ValueError | OSError):  # not a mistake of the user's: say so
             sentence = f"{type(error).__name__}: {sentence} (unexpected; --debug shows where)"

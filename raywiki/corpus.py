@@ -15,15 +15,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from raywiki.files import put, require_writable, write_parquet
+from raywiki.files import asking, file_system, publishes_at_close, put, require_writable, write_parquet
 from raywiki.manifest import (
     MANIFEST,
     SUMS,
@@ -59,7 +59,7 @@ class Corpus:
         if not self.url:  # as an unset variable of a shell gives it: it would be the working folder
             raise ValueError("the corpus has no name: give its folder or URL")
         try:
-            self.fs, root = url_to_fs(self.url)
+            self.fs, root = file_system(self.url)
         except ValueError as error:  # a scheme that fsspec does not know
             raise ValueError(
                 f"no corpus can be at {self.url} ({error}): give a folder, or a URL such as s3://bucket/corpus"
@@ -92,7 +92,11 @@ class Corpus:
 
     def require(self) -> Corpus:
         """Return self, or raise FileNotFoundError when there is nothing at the URL, NotADirectoryError when it is a file."""
-        if not self.exists():
+        with asking(self.url):
+            is_there = self.exists()
+            if not is_there and not self.is_local:
+                self._require_bucket()
+        if not is_there:
             raise FileNotFoundError(f"no corpus at {self.url}: make one with `raywiki extract {self.url} DUMP…`")
         if self.fs.isfile(self.root):
             raise NotADirectoryError(f"{self.url} is a file and no corpus: give the folder of a corpus")
@@ -101,14 +105,26 @@ class Corpus:
     def writable(self) -> Corpus:
         """Return self, or raise OSError when nothing could be written there: what a verb asks before it works for hours.
 
-        A folder is asked; of a remote place only the first write can tell.
+        A folder is asked; in a store a little file is written and removed.
         """
         if self.fs.protocol == ("http", "https"):
             raise PermissionError(f"nothing can be written to {self.url}: give a folder, or a store such as s3://bucket/corpus")
         if self.is_local:
             for folder in (self.root, *(self.path(name) for name in (*TABLES, "tokens"))):
                 require_writable(folder)
+        else:
+            probe = self.path(f".writable-{uuid.uuid4().hex[:8]}")
+            with asking(self.url):
+                self._require_bucket()
+                self.put(probe, b"\n")
+                self.fs.rm_file(probe)
         return self
+
+    def _require_bucket(self) -> None:
+        """Raise what a store answers when it has no such bucket, or refuses to say: its `exists` says only False."""
+        if publishes_at_close(self.fs):
+            self.fs.invalidate_cache()
+            self.fs.ls(self.root.partition("/")[0])
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 
 from fsspec import AbstractFileSystem
@@ -16,7 +17,18 @@ from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 # Protocols of stores where one request makes a whole object.
-OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "ocilake", "oci", "tos", "obs", "hf", "memory"}
+OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "ocilake", "oci", "tos", "obs", "hf"}
+LISTS_ONCE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"}  # those of them that remember listings, unless told otherwise
+_ADVICE = "see that the store can be reached, then run the same again"
+
+
+def file_system(url: str) -> tuple[AbstractFileSystem, str]:
+    """The file system of a path or URL and its path there; of a store, one that asks anew each time what is there.
+
+    Others list a folder once and believe it from then on, though another process has written since.
+    """
+    cached = {"use_listings_cache": False} if url.partition("://")[0] in LISTS_ONCE else {}
+    return url_to_fs(url, **cached)
 
 
 def absolute(path: str) -> str:
@@ -54,9 +66,8 @@ def put(path: str | os.PathLike[str], data: str | bytes, fs: AbstractFileSystem 
         fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         fs.pipe_file(path, data)
         return
-    with replacing(fs, path) as temporary, fs.open(temporary, "wb") as file:
+    with writing(fs, path) as file:
         file.write(data)
-        sync(file)
 
 
 @contextmanager
@@ -97,20 +108,107 @@ def write_parquet(
     import pyarrow.parquet as pq
 
     options = {"compression": "zstd", "write_page_checksum": True, **options}
-    rows = 0
-    with replacing(fs, path) as temporary:
-        with fs.open(temporary, "wb") as file:
-            sink = HashingFile(file)
-            with pq.ParquetWriter(sink, schema, **options) as writer:
-                for table in tables:
-                    if table.num_rows:
-                        writer.write_table(table, row_group_size=table.num_rows)
-                        rows += table.num_rows
-            sync(file)
-        if not rows:
-            fs.rm_file(temporary)
-            return None
+    filled = (table for table in tables if table.num_rows)
+    first, rows = next(filled, None), 0
+    if first is None:
+        return None
+    with writing(fs, path) as file:
+        sink = HashingFile(file)
+        with pq.ParquetWriter(sink, schema, **options) as writer:
+            for table in chain([first], filled):
+                writer.write_table(table, row_group_size=table.num_rows)
+                rows += table.num_rows
     return rows, sink.size, sink.sha256.hexdigest()
+
+
+@contextmanager
+def writing(fs: AbstractFileSystem, path: str) -> Iterator[Any]:
+    """A binary file that takes the place of `path` when the block ends well. When not, nothing is seen of it.
+
+    Raises:
+        OSError: as `replacing` does.
+    """
+    with replacing(fs, path) as temporary:
+        file = fs.open(temporary, "wb")
+        try:
+            yield file
+            sync(file)
+        except BaseException:
+            _abandon(file, fs)
+            raise
+        file.close()
+
+
+def _abandon(file: Any, fs: AbstractFileSystem) -> None:
+    """Give up an open file: to close it would publish, under its own name, what a store has of it so far."""
+    if not publishes_at_close(fs):
+        file.close()
+        return
+    with suppress(Exception):  # parts that cannot be taken back now are seen by nobody, and the store's rules remove them
+        file.discard()
+    file.closed = True
+
+
+def create(fs: AbstractFileSystem, path: str, data: bytes) -> bool:
+    """Write a small file where there is none; whether this call did. Of several at once, one does.
+
+    A store does it by a conditional put (`If-None-Match: *` of S3), a file system by opening it exclusively. `data` is to be
+    of this call alone: by it a request is known that came through though its answer was lost.
+    """
+    fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+    try:
+        fs.pipe_file(path, data, mode="create")
+        return True
+    except Exception:
+        fs.invalidate_cache(path.rpartition("/")[0])
+        try:
+            return bool(fs.cat_file(path) == data)
+        except FileNotFoundError:
+            if not isinstance(fs, LocalFileSystem) and not fs.exists(path.partition("/")[0]):
+                raise  # there is no such bucket
+        return False  # it was there, and is gone
+
+
+def store_error(error: BaseException, url: str = "") -> OSError | None:
+    """The error of a store's library as an OSError of one sentence; None for any other error.
+
+    What the libraries raise of their own (botocore, aiohttp …) is no OSError, and says little.
+    """
+    kind, package = type(error).__name__, type(error).__module__.partition(".")[0]
+    where, said = url or "the store", " ".join(str(error).split())
+    if "Credentials" in kind or kind == "TokenRetrievalError":
+        ask = "export AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        return PermissionError(f"{where}: there are no credentials ({said.lower()}): {ask}")
+    if package in ("botocore", "aiobotocore", "aiohttp", "gcsfs", "google", "azure") or kind == "FSTimeoutError":
+        return ConnectionError(f"{where} does not answer ({said[:300] or kind}): {_ADVICE}")
+    if not (isinstance(error, OSError) and "botocore" in type(error.__cause__).__module__):
+        return None
+    if isinstance(error, PermissionError):
+        return PermissionError(f"{where} refuses these credentials ({said}): check the key, the secret, and what they may do")
+    if isinstance(error, FileNotFoundError):
+        if "bucket" not in said:
+            return None
+        said = said[:1].lower() + said[1:].rstrip(".")
+        return FileNotFoundError(f"{where}: {said}: make the bucket first, or correct its name")
+    said = " ".join(str(error.strerror or error).split()).rstrip(".")
+    return OSError(f"{where} could not do it ({said}): see that it runs and has room, then run the same again")
+
+
+@contextmanager
+def asking(url: str) -> Iterator[None]:
+    """What a store answers inside comes as an OSError of one sentence, see `store_error`."""
+    try:
+        yield
+    except Exception as error:
+        if (plain := store_error(error, url)) is None:
+            raise
+        raise plain from error
+
+
+def modified(info: Mapping[str, Any]) -> float:
+    """When a file was written, by what a listing says of it, in seconds; 0 where that does not tell."""
+    when = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or info.get("created") or 0
+    return when.timestamp() if hasattr(when, "timestamp") else float(when)
 
 
 def require_writable(folder: str) -> None:

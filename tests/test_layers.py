@@ -21,7 +21,7 @@ ALLOWED = {
     "intervals": {""},
     "scan": FOUNDATION,
     "progress": {""},
-    "command": {""},
+    "command": {"", "files"},
     "summary": FOUNDATION,
     "ratios": FOUNDATION | {"summary"},
     **{name: FOUNDATION | {name} for name in MIDDLE},

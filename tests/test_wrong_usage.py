@@ -189,7 +189,7 @@ SENTENCES = [
     ("grow {corpus} --run r1 --wiki viwiki:1 --mirror {mirror}", ["there is no dump of viwiki of 20260101 at"]),
     ("grow {corpus} --run r1 --wiki xwiki:1 --mirror {mirror} --size mini", ["run r1 has size=nano, not size=mini"]),
     ("grow {corpus} --run r1 --order random", ["there is no order 'random'", "mixed or sequential"]),
-    ("grow memory://corpus {dump1} --run r1", ["a folder that all workers see, not memory://corpus"]),
+    ("grow memory://corpus {dump1} --run r1", ["a store, or a folder that all workers see, not memory://corpus"]),
     # --- sample
     ("sample {no} --run r1", ["no corpus at"]),
     ("sample {corpus} --run ''", ["run='' is no name of a run"]),
@@ -207,7 +207,7 @@ SENTENCES = [
     ("sample {corpus} --run r1 --prompt-file {dump1}", ["is no UTF-8 text"]),
     ("sample {corpus} --run r1 --device gpu", ["there is no device 'gpu'"]),
     ("sample {corpus} --run r1 --device cuda", ["device cuda was asked for, but torch sees no GPU"]),
-    ("sample memory://there --run r1", ["sample needs a corpus in a folder, not memory://there"]),
+    ("sample memory://there --run r1", ["there is no run r1 in memory://there"]),
     # --- export of a model
     ("export {corpus} --format hf --to {new} --run r9", ["there is no run r9", "train one first"]),
     ("export {corpus} --format text --to {new} --run r1", ["a run is exported as hf or nanogpt, not as text"]),
@@ -215,7 +215,7 @@ SENTENCES = [
     ("export {corpus} --format hf --to {new} --checkpoint 6", ["name the run too"]),
     ("export {corpus} --format hf --to {new} --run r1 --checkpoint 4", ["no checkpoint '4'", "the steps 5, 6"]),
     ("export {corpus} --format hf --to {file} --run r1", ["is a file"]),
-    ("export memory://there --format hf --to {new} --run r1", ["a run is exported from a corpus in a folder"]),
+    ("export memory://there --format hf --to {new} --run r1", ["there is no run r1 in memory://there"]),
     # --- eval
     ("eval {no} --run r1", ["no corpus at"]),
     ("eval {corpus} --run nobody", ["there is no run nobody", "train one first"]),
@@ -227,13 +227,13 @@ SENTENCES = [
     ("eval {corpus} --run r1 --device cuda", ["device cuda was asked for, but torch sees no GPU"]),
     ("eval {corpus} --run r1 --batch-size 0", ["batch_size=0 makes no sense"]),
     ("eval {corpus} --run r1 --max-val-windows 0", ["max_val_windows=0 makes no sense"]),
-    ("eval memory://there --run r1", ["eval needs a corpus in a folder, not memory://there"]),
+    ("eval memory://there --run r1", ["there is no run r1 in memory://there"]),
     # --- compare
     ("compare {no} r1 r2", ["no corpus at"]),
     ("compare {corpus} r1 r1", ["run r1 is both runs to compare", "two different ones"]),
     ("compare {corpus} r1 nobody", ["there is no run nobody", "train one first"]),
     ("compare {corpus} ../r1 r1", ["run='../r1' is no name of a run"]),
-    ("compare memory://there r1 r2", ["compare needs a corpus in a folder, not memory://there"]),
+    ("compare memory://there r1 r2", ["there is no run r1 in memory://there"]),
     # --- report
     ("report {no}", ["no corpus at", "raywiki extract"]),
     ("report {file}", ["is a file and no corpus"]),
@@ -244,7 +244,7 @@ SENTENCES = [
     ("report {corpus} --to {file}/new.html", ["is a file: choose another place"]),
     ("report {corpus} --to ''", ["the report has no name", "--to report.html"]),
     ("report {corpus} --to s4://bucket/r.html", ["s4"]),
-    ("report memory://there --run r1", ["report --run needs a corpus in a folder, not memory://there"]),
+    ("report memory://there --run r1", ["there is no run r1 in memory://there"]),
     # --- status, inspect, gc, remove
     ("status {no}", ["no corpus at", "raywiki extract"]),
     ("status ''", ["the corpus has no name"]),

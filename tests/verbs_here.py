@@ -5,7 +5,6 @@ For tests that look at what a verb does, not at how it is spread. Everything els
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 from raywiki.engine import cluster, curate, extract, fit, index, templates, tokens
-from raywiki.files import put
 from raywiki.training.work import do_work
 
 
@@ -39,8 +37,8 @@ def fit_here(work: fit.Work, placement: fit.Placement) -> tuple[Exception | None
     """What `engine.fit._fit` does, with one worker on the CPU."""
     try:
         result = do_work(work, "cpu")
-        put(f"{work.folder}/{fit.RESULT}", json.dumps(asdict(result), default=str))
+        fit.leave(work.folder, fit.RESULT, asdict(result))
         return None, False
     except Exception as error:
-        put(f"{work.folder}/{fit.ERROR.format(rank=0)}", json.dumps(fit._error_record(0, error)))
+        fit.leave(work.folder, fit.ERROR.format(rank=0), fit._error_record(0, error))
         return error, False

@@ -23,13 +23,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
 from raywiki.engine.cluster import environment, nodes, only_errors, worker_cpus
-from raywiki.files import put
+from raywiki.files import asking, file_system, modified, put, store_error
 from raywiki.progress import Progress, heard_by, say
 from raywiki.training import Plan, SegmentResult
+from raywiki.training.leases import hold_lease
 from raywiki.training.locks import hold_lock
 from raywiki.training.publish import take_back
 from raywiki.training.runs import LOCK, METRICS, STOP, busy_sentence
+from raywiki.training.stored import LEASE, StoredRun
 from raywiki.training.work import Work, do_work
 
 MAX_FAILURES = 3  # times that a segment is taken up again after a fault that may pass
@@ -83,8 +87,8 @@ def fit_segment(work: Work, placement: Placement) -> Fitted:
         OSError, RuntimeError: what did not pass, by the sentence of the worker that it happened to.
     """
     try:
-        with call_folder(work.plan.run.folder) as (folder, since):
-            return _fit_until_it_passes(replace(work, folder=str(folder), since=since), placement)
+        with call_folder(work.stored or str(work.plan.run.folder)) as (folder, since):
+            return _fit_until_it_passes(replace(work, folder=folder, since=since), placement)
     except Exception:
         leave_as_it_was(work.plan)
         raise
@@ -94,14 +98,14 @@ def _fit_until_it_passes(work: Work, placement: Placement) -> Fitted:
     told: list[str] = []
     while True:
         attempt = replace(work, folder=f"{work.folder}/{len(told)}")
-        Path(attempt.folder).mkdir()
         failure, asked = _fit(attempt, placement)
         if failure is None:
-            return Fitted(_read_result(Path(attempt.folder)), tuple(told), asked)
-        error, passes = what_failed(_read_errors(Path(attempt.folder)), failure, placement.workers)
+            return Fitted(_read_result(attempt.folder), tuple(told), asked)
+        errors = _read_errors(attempt.folder)
+        error, passes = what_failed(errors, failure, placement.workers)
         if not passes or len(told) == MAX_FAILURES:
             raise error
-        work = replace(work, pace=_fewer_at_once(work.pace, _read_errors(Path(attempt.folder))))
+        work = replace(work, pace=_fewer_at_once(work.pace, errors))
         told.append(f"{error}: went on from the last checkpoint, time {len(told) + 1} of {MAX_FAILURES} at most")
         print(f"raywiki: {told[-1]}", file=sys.stderr, flush=True)
 
@@ -157,6 +161,18 @@ def wait_for_run(folder: Path) -> bool:
         return True
 
 
+def wait_for_stored(stored: StoredRun) -> bool:
+    """As `wait_for_run`, for a run in a store: wait for its lease to be given back, or to expire. Its copy is brought anew."""
+    holder = stored.holder()
+    if not holder:
+        return False
+    busy = stored.busy_sentence()
+    print(f"raywiki: {busy} (it is {holder}); waiting for up to {PATIENCE:.0f} s", file=sys.stderr, flush=True)
+    with hold_lease(stored.fs, stored.path(LEASE), PATIENCE, busy):
+        stored.pull()
+    return True
+
+
 def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
     """Run a worker group once; what it failed with, and whether a signal asked to stop."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -171,13 +187,23 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
         ),
         run_config=RunConfig(
             name=f"{work.plan.run.name}-{uuid.uuid4().hex[:8]}",
-            storage_path=f"{work.folder}/ray",  # of use to nobody once the segment is over
+            **_ray_storage(f"{work.folder}/ray"),  # of use to nobody once the segment is over
             failure_config=FailureConfig(max_failures=0),
         ),
     )
     # Else Ray would put a print of its own in the place of Python's, for good.
     with only_errors("ray.train"), environment(RAY_TQDM_PATCH_PRINT="0"):
         return _watch(trainer, work)
+
+
+def _ray_storage(place: str) -> dict[str, Any]:
+    """Where Ray Train keeps what it wants to keep, as its RunConfig takes it: a folder, or a place in a store."""
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    fs, path = file_system(place)
+    if isinstance(fs, LocalFileSystem):
+        return {"storage_path": path}
+    return {"storage_path": path, "storage_filesystem": PyFileSystem(FSSpecHandler(fs))}
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -191,17 +217,23 @@ def _worker(config: dict[str, Any]) -> None:
         with heard_by(partial(_pass_on, work, rank)):
             result = do_work(work, str(ray.train.torch.get_device()), LOCK_WAIT, is_first=rank == 0)
         if rank == 0:
-            put(f"{work.folder}/{RESULT}", json.dumps(asdict(result), default=str))
+            leave(work.folder, RESULT, asdict(result))
     except Exception as error:
-        put(f"{work.folder}/{ERROR.format(rank=rank)}", json.dumps(_error_record(rank, error)))
+        leave(work.folder, ERROR.format(rank=rank), _error_record(rank, error))
         raise
+
+
+def leave(folder: str, name: str, body: Mapping[str, Any]) -> None:
+    """Write a small file into the folder of a call, for the driver."""
+    fs, path = file_system(folder)
+    put(f"{path}/{name}", json.dumps(body, default=str), fs)
 
 
 def _pass_on(work: Work, rank: int, text: str) -> None:
     """Tell the driver what the first worker is doing; that it cannot be told is no reason to fail."""
     if rank == 0:
-        with suppress(OSError):
-            Path(work.folder, DOING).write_text(text)
+        with suppress(Exception):
+            leave(work.folder, DOING, {"says": text})
 
 
 def _error_record(rank: int, error: Exception) -> dict[str, Any]:
@@ -221,34 +253,50 @@ def _error_record(rank: int, error: Exception) -> dict[str, Any]:
     }
 
 
-def _read_errors(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_bytes()) for path in sorted(folder.glob(ERROR.format(rank="*")))]
+def _read_errors(folder: str) -> list[dict[str, Any]]:
+    fs, path = file_system(folder)
+    fs.invalidate_cache()
+    try:
+        return [json.loads(fs.cat_file(found)) for found in sorted(fs.glob(f"{path}/{ERROR.format(rank='*')}"))]
+    except Exception as error:
+        if store_error(error) is None:
+            raise
+        return []  # the store fails, which is what the workers met, too
 
 
-def _read_result(folder: Path) -> SegmentResult:
-    body = json.loads((folder / RESULT).read_bytes())
+def _read_result(folder: str) -> SegmentResult:
+    fs, path = file_system(folder)
+    body = json.loads(fs.cat_file(f"{path}/{RESULT}"))
     checkpoint = Path(body["checkpoint"]) if body["checkpoint"] else None
     return SegmentResult(**{**body, "checkpoint": checkpoint, "notes": tuple(body["notes"])})
 
 
 @contextmanager
-def call_folder(run: Path) -> Iterator[tuple[Path, float]]:
-    """A folder for one call, and the time at which it was made as its file system tells; it goes when the call ends."""
-    folder = run / f".call-{uuid.uuid4().hex[:8]}"
-    folder.mkdir(parents=True)
-    since = folder.stat().st_mtime
-    for left in run.glob(".call-*"):  # by drivers that were killed long ago
-        if left.stat().st_mtime < since - DAY:
-            shutil.rmtree(left, ignore_errors=True)
+def call_folder(run: str) -> Iterator[tuple[str, float]]:
+    """A folder or URL for one call, and the time at which it was made as its file system tells; it goes when the call ends.
+
+    `run` is the folder or URL of the run.
+    """
+    fs, root = file_system(run)
+    folder, begun = f"{root}/.call-{uuid.uuid4().hex[:8]}", "begun"
+    with asking(run):
+        put(f"{folder}/{begun}", b"\n", fs)
+        since = modified(fs.info(f"{folder}/{begun}"))
+        for left in fs.glob(f"{root}/.call-*/{begun}"):  # by drivers that were killed long ago
+            if modified(fs.info(left)) < since - DAY:
+                fs.rm(left.rpartition("/")[0], recursive=True)
     try:
-        yield folder, since
+        yield fs.unstrip_protocol(folder) if not isinstance(fs, LocalFileSystem) else folder, since
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(Exception):
+            fs.rm(folder, recursive=True)
 
 
 def leave_as_it_was(plan: Plan) -> None:
     """Take the plan back where its workers were killed before they could, and remove the folder of a run that is none."""
     folder = plan.run.folder
+    if not folder.exists():
+        return  # a copy that was on another machine
     try:
         with hold_lock(folder / LOCK, LOCK_WAIT):
             take_back(plan)
@@ -269,13 +317,14 @@ def _watch(trainer: Any, work: Work) -> tuple[BaseException | None, bool]:
             failure.append(error)
 
     run = work.plan.run
-    thread, heard = threading.Thread(target=fit, name="ray-train", daemon=True), 0
-    with bar_of(work.plan) as bar, _stop_on_signal(run.folder / STOP) as asked:
+    thread, heard = threading.Thread(target=fit, name="ray-train", daemon=True), ""
+    stop = f"{work.stored or run.folder}/{STOP}"
+    with bar_of(work.plan) as bar, _stop_on_signal(stop) as asked:
         say("starting workers")
         thread.start()
         while thread.is_alive():
             thread.join(POLL)
-            heard = _hear(Path(work.folder, DOING), heard)
+            heard = _hear(work.folder, heard)
             show_step(bar, work.plan, _last_line(run.folder / METRICS))
     return failure[0] if failure else None, asked.is_set()
 
@@ -293,16 +342,16 @@ def show_step(bar: Progress, plan: Plan, metrics: Mapping[str, Any]) -> None:
         bar.advance(metrics["step"] - bar.done, note=f"loss {metrics['train_loss']:.3f}")
 
 
-def _hear(file: Path, heard: int) -> int:
-    """Say what the first worker has written to the file since it was `heard`; the time of what was heard last, in ns."""
+def _hear(folder: str, heard: str) -> str:
+    """Say what the first worker is doing, unless that was heard already; what was heard last."""
+    fs, path = file_system(folder)
     try:
-        written = file.stat().st_mtime_ns
-        if written != heard and (text := file.read_text()):
-            say(text)
-            return written
-    except OSError:  # it has not said anything yet
-        pass
-    return heard
+        text = json.loads(fs.cat_file(f"{path}/{DOING}"))["says"]
+    except Exception:  # it has not said anything yet, or a store does not answer
+        return heard
+    if text != heard:
+        say(text)
+    return text
 
 
 def _last_line(path: Path) -> dict[str, Any]:
@@ -317,8 +366,11 @@ def _last_line(path: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _stop_on_signal(stop_file: Path) -> Iterator[threading.Event]:
-    """While open, SIGINT and SIGTERM write the STOP file that the training loop looks for; a second one ends the process."""
+def _stop_on_signal(stop_file: str) -> Iterator[threading.Event]:
+    """While open, SIGINT and SIGTERM write the STOP file that the training loop looks for; a second one ends the process.
+
+    `stop_file` is a path or URL.
+    """
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
@@ -326,7 +378,8 @@ def _stop_on_signal(stop_file: Path) -> Iterator[threading.Event]:
 
     def stop(number: int, frame: object) -> None:
         asked.set()
-        stop_file.touch()
+        fs, path = file_system(stop_file)
+        fs.pipe_file(path, b"stop\n")
         say("saving")
         signal.signal(number, old[number])
 

@@ -81,8 +81,9 @@ class _First:
 
     def fit(self, work: Work, placement: Placement) -> Fitted:
         try:
-            with call_folder(work.plan.run.folder) as (folder, since), bar_of(work.plan) as bar:
-                work = replace(work, folder=str(folder), since=since)
+            run = work.stored or str(work.plan.run.folder)
+            with call_folder(run) as (folder, since), bar_of(work.plan) as bar:
+                work = replace(work, folder=folder, since=since)
                 self.workers.first(lambda: work)
                 self.others_wait = False
 

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any, Unpack, cast
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
-from raywiki.engine.fit import Fitted, Placement, fit_segment, place, wait_for_run
+from raywiki.engine.fit import Fitted, Placement, fit_segment, place, wait_for_run, wait_for_stored
 from raywiki.files import require_writable
 from raywiki.manifest import TABLES
 from raywiki.progress import Progress
@@ -28,7 +28,7 @@ from raywiki.tokens import corpus_byte_lengths
 from raywiki.training import Plan, SegmentResult, TrainOptions, chosen_parts, open_run, plan_segment, read_metrics
 from raywiki.training.board import wants_board
 from raywiki.training.describe import plan_lines, plan_rows, plan_title
-from raywiki.training.init_from import require_source
+from raywiki.training.init_from import RUN, require_source
 from raywiki.training.metrics import step_rates
 from raywiki.training.options import PaceOptions, RunOptions, SegmentOptions, check_options, pick, spelled_out
 from raywiki.training.order import PartTokens
@@ -36,6 +36,7 @@ from raywiki.training.parts import part_tokens, shard_files
 from raywiki.training.plan import left_to_ask, require_parts
 from raywiki.training.runs import METRICS, Run, check_run_name, check_same, read_run
 from raywiki.training.scratch import find_grown, in_words, start_over
+from raywiki.training.stored import StoredRun, run_folder
 from raywiki.training.work import Work
 
 RATES = 50  # the last steps whose speed tells how long a plan will take
@@ -112,7 +113,8 @@ def train(corpus: str | os.PathLike[str] | Corpus, run: str, **options: Unpack[T
     SIGTERM or a file `runs/<run>/STOP`: it saves first. The loss of every step is in `rw.scan_metrics(corpus, run)`.
 
     Args:
-        corpus: folder of the corpus; on a cluster, one that all nodes see.
+        corpus: folder of the corpus; on a cluster, one that all nodes see, or a URL. A run at a URL is trained in a copy in
+            the cache folder of the first worker's machine, and published after each checkpoint.
         run: name of the run, the folder `runs/<run>`.
         options: see below; None, or what is not given, means the run's own value, else the default.
 
@@ -137,6 +139,7 @@ def train_by(
     """
     started = time.monotonic()
     folder = check_train(corpus.require(), run, options, runs)
+    stored = StoredRun(corpus.url_of("runs", run)) if runs is None and not corpus.is_local else None
     tables = corpus.tables()
     grown = find_grown(folder, options)
     encoding = _encoding_of(tables, grown.folder if grown else folder, options.get("encoding"))
@@ -146,7 +149,7 @@ def train_by(
     state, (lengths, why) = "unchanged", corpus_byte_lengths(corpus, opened.config.encoding, opened.config.vocabulary)
     while state != "stopped" and (plan := plan_segment(opened, parts, **asked)) is not None:
         plan = replace(plan, notes=(in_words(grown), *plan.notes)) if grown else plan
-        if not trained and wait_for_run(folder):  # it is not what it was
+        if not trained and (wait_for_stored(stored) if stored else wait_for_run(folder)):  # it is not what it was
             opened = read_run(folder) or opened
             continue
         shards = _shards(corpus, plan, manifests)
@@ -156,7 +159,10 @@ def train_by(
         print(describe(plan, placement, options.get("precision")), file=sys.stderr, flush=True)
         tensorboard = wants_board(folder, options.get("tensorboard"))
         pace = {**pick(options, PaceOptions), "byte_lengths": lengths}
-        fitted = fit(Work(plan, corpus.url_of(), shards, pace, tensorboard=tensorboard), placement)
+        work = Work(plan, corpus.url_of(), shards, pace, tensorboard=tensorboard, stored=stored.url if stored else "")
+        fitted = fit(work, placement)
+        if stored:
+            stored.pull()
         warnings += [*fitted.result.notes, *fitted.told]
         trained.append((plan, fitted.result))
         asked = left_to_ask(plan, parts, asked)
@@ -169,14 +175,15 @@ def train_by(
 def check_train(corpus: Corpus, run: str, options: TrainOptions, runs: str | None = None) -> Path:
     """All that can be checked before there are tokens; the run's folder, in `runs` or in the corpus. Raises as `train` does."""
     check_options(options)
-    if runs is None and not corpus.is_local:
-        raise ValueError(f"train needs a corpus in a folder that all workers see, not {corpus.url}: copy its tokens/ there")
+    if runs is None and "memory" in corpus.fs.protocol:
+        where = "a store, or a folder that all workers see"
+        raise ValueError(f"train needs a corpus in {where}, not {corpus.url}: copy its tokens/ there")
     check_run_name(run)
     if runs is None:
         corpus.writable()
     else:
         require_writable(runs)
-    folder = Path(runs or corpus.path("runs"), run)
+    folder = Path(runs, run) if runs is not None else _folder_of(corpus, run, options)
     wants_board(folder, options.get("tensorboard"))
     existing, asked = read_run(folder), pick(options, RunOptions)
     if existing is not None:
@@ -185,6 +192,15 @@ def check_train(corpus: Corpus, run: str, options: TrainOptions, runs: str | Non
         require_source(place, folder.parent, asked)
     find_grown(folder, options)
     return folder
+
+
+def _folder_of(corpus: Corpus, run: str, options: TrainOptions) -> Path:
+    """The run's folder; where it is a copy of a stored run's, those of the runs that the options name lie beside it."""
+    named = [options.get("from_scratch"), (options.get("init_from") or "").partition(RUN)[2]]
+    for other in (each for each in named if each and not corpus.is_local):
+        check_run_name(other)
+        run_folder(corpus, other)
+    return run_folder(corpus, run, must=False)
 
 
 def describe(plan: Plan, placement: Placement, precision: str | None = None) -> str:

@@ -25,6 +25,7 @@ from raywiki.training.options import at_least_1
 from raywiki.training.order import n_windows
 from raywiki.training.parts import part_tokens, shard_files
 from raywiki.training.runs import check_run_name, require_run
+from raywiki.training.stored import run_folder
 from raywiki.training.workers import join
 
 
@@ -81,11 +82,9 @@ def evaluate(
     """
     started = time.monotonic()
     corpus = Corpus.open(corpus).require()
-    if not corpus.is_local:
-        raise ValueError(f"eval needs a corpus in a folder, not {corpus.url}: copy its runs/{run} and tokens/ there")
     check_run_name(run)
     limit = at_least_1("max_val_windows", max_val_windows)
-    found = require_run(corpus.path("runs", run))
+    found = require_run(run_folder(corpus, run))
     seq_len, vocab_size = found.config.seq_len, found.config.vocab_size
     at_once = max(1, TOKENS_AT_ONCE // seq_len) if batch_size is None else at_least_1("batch_size", batch_size)
     chosen = _chosen(corpus, found, parts)
@@ -94,7 +93,10 @@ def evaluate(
     with Progress(f"eval {run}", sum(min(limit, count) for count in of.values()), "windows") as progress:
         model, _, step = load_model(found.folder, device, checkpoint)
         progress.say("reading tokens")
-        caches = {name: open_cache(cache_folder(), name, shard_files(corpus, each)) for name, each in chosen.items()}
+        caches = {
+            name: open_cache(cache_folder(), name, shard_files(corpus, each), open_file=corpus.fs.open)
+            for name, each in chosen.items()
+        }
         check_caches(caches, {name: each.counts["train_tokens"] for name, each in chosen.items()}, vocab_size)
         windows = evaluate_windows(
             model, {name: cache.val for name, cache in caches.items()}, seq_len, join(device), batch_size=at_once, limit=limit,

@@ -25,6 +25,7 @@ from raywiki.tokens import Encoding, find_vocabulary, load_encoding, tokenizer_c
 from raywiki.training.checkpoint import Checkpoint
 from raywiki.training.config import recipe_name
 from raywiki.training.runs import Run, check_run_name, chosen_checkpoint, read_run
+from raywiki.training.stored import run_folder
 
 MODEL_FORMATS = ("hf", "nanogpt")
 FORMAT = 1  # of what is written: other bytes from the same weights need another number
@@ -67,12 +68,8 @@ def plan_model(tables: Tables, run: str, checkpoint: str | int | None, format: s
 
 def _find_model(tables: Tables, name: str, checkpoint: str | int | None) -> Model:
     corpus = tables.corpus
-    if not corpus.is_local:
-        raise ValueError(
-            f"a run is exported from a corpus in a folder, not {corpus.url}: copy its runs/{name} and tokens/ there"
-        )
     check_run_name(name)
-    run = read_run(corpus.path("runs", name))
+    run = read_run(run_folder(corpus, name))
     if run is None:
         raise ValueError(f"there is no run {name} in {corpus.url}: train one first")
     recipe = recipe_name(run.config.recipe)

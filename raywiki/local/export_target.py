@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
 import raywiki
-from raywiki.files import HashingFile, publishes_at_close, put, replacing, require_writable, sync
+from raywiki.files import HashingFile, asking, file_system, put, require_writable, writing
 from raywiki.summary import some_parts
 
 RECORD, UNFINISHED = "_export.json", ".export-unfinished.json"
@@ -67,14 +66,14 @@ class Target:
 
     def __init__(self, to: str | os.PathLike[str]) -> None:
         self.url = os.fspath(to)
-        self.fs, root = url_to_fs(self.url)
+        self.fs, root = file_system(self.url)
         self.root = root.rstrip("/") or "/"
         if self.fs.isfile(self.root):
             raise ValueError(f"{self.url} is a file: an export goes into a folder, give a new or an empty one")
         if isinstance(self.fs, LocalFileSystem):
             require_writable(self.root)
-        self.fs.invalidate_cache()
-        listed = self.fs.find(self.root, detail=True)
+        with asking(self.url):
+            listed = self.fs.find(self.root, detail=True)
         self.sizes = {path[len(self.root.rstrip("/")) + 1 :]: info["size"] for path, info in listed.items()}
         self.record = self._read(UNFINISHED) or self._read(RECORD)
         self.done: dict[str, dict[str, Any] | None] = dict(self.record["files"]) if self.record else {}
@@ -153,17 +152,9 @@ class Target:
         return sum(entry["bytes"] for entry in self.done.values() if entry)
 
     def _write(self, file: PlannedFile, advance: Advance) -> dict[str, Any]:
-        path = self.path(file.name)
-        try:
-            with replacing(self.fs, path) as temporary, self.fs.open(temporary, "wb") as raw:
-                sink = HashingFile(raw)
-                counts = file.write(sink, advance)
-                sync(raw)
-        except BaseException:
-            # Closing the file publishes what an object store has of it, and no record names it.
-            if publishes_at_close(self.fs) and self.fs.exists(path):
-                self.fs.rm_file(path)
-            raise
+        with writing(self.fs, self.path(file.name)) as raw:
+            sink = HashingFile(raw)
+            counts = file.write(sink, advance)
         held = {part: dict(each) for part, each in counts.items()}
         return {"key": file.key, "bytes": sink.size, "sha256": sink.sha256.hexdigest(), "counts": held}
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from raywiki.corpus import Corpus, Tables
+from raywiki.files import modified
 from raywiki.manifest import MANIFEST, TEMPLATES_FOLDER, part_folder, part_order, tokens_table
 from raywiki.summary import as_html, plural, sentences, some_parts, table
 from raywiki.training.cache import cache_folder, clean_cache
+from raywiki.training.stored import clean_copies
 
 YOUNG = 3600.0  # seconds: files that were left alone for so long belong to no verb that runs
 
@@ -69,8 +71,8 @@ def gc(
     Args:
         corpus: folder or URL.
         min_age: seconds that a file must have been left alone; younger ones may belong to a verb that is running.
-        cache: remove decoded tokens from this machine's cache too, of all corpora, but for those that somebody uses just now;
-            they are decoded again when a training needs them.
+        cache: remove decoded tokens from this machine's cache too, of all corpora, and the copies of runs that lie in a store,
+            but for those that somebody uses just now; they are made again when a training needs them.
         dry_run: list, remove nothing.
 
     Returns:
@@ -91,6 +93,8 @@ def gc(
         for path in found.paths:
             corpus.fs.rm_file(path)
     removed, left = clean_cache(cache_folder(), dry_run) if cache else ([], [])
+    if cache:
+        removed, left = ([*one, *other] for one, other in zip((removed, left), clean_copies(dry_run), strict=True))
     rows = tuple({"part": entry.part or "(not whole)", "bytes": entry.bytes, "folder": entry.key} for entry in removed)
     return replace(found, dry_run=dry_run, cache=rows, cache_left=len(left))
 
@@ -112,17 +116,12 @@ def orphans(tables: Tables) -> dict[str, tuple[float, int]]:
         named = {corpus.path(each.folder, file) for each in tables[name].values() for file in (*each.files, MANIFEST)}
         for path, info in tables.files(name).items():
             if path not in named and "/part=" in path[len(corpus.path(name)) :]:
-                found[path] = max(0.0, now - _modified(info)), info["size"]
+                found[path] = max(0.0, now - modified(info)), info["size"]
     used = {corpus.path(each.templates[0]) for each in tables["articles"].values() if each.templates}
     for path, info in tables.files(TEMPLATES_FOLDER).items():
         if path not in used:
-            found[path] = max(0.0, now - _modified(info)), info["size"]
+            found[path] = max(0.0, now - modified(info)), info["size"]
     return found
-
-
-def _modified(info: Mapping[str, Any]) -> float:
-    modified = info.get("mtime") or info.get("LastModified") or info.get("last_modified") or info.get("created") or 0
-    return modified.timestamp() if hasattr(modified, "timestamp") else float(modified)
 
 
 def _duration(seconds: float) -> str:

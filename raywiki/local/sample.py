@@ -15,6 +15,7 @@ from raywiki.training import generate, load_model
 from raywiki.training.options import at_least_1
 from raywiki.training.runs import check_run_name
 from raywiki.training.sampling import check_drawing, whole_characters
+from raywiki.training.stored import run_folder
 
 
 @dataclass
@@ -105,10 +106,8 @@ def samples(
     if isinstance(prompts, str):
         raise TypeError("prompts is one text: give a list of texts, or call sample")
     corpus = Corpus.open(corpus).require()
-    if not corpus.is_local:
-        raise ValueError(f"sample needs a corpus in a folder, not {corpus.url}: copy its runs/{run} and tokens/ there")
     check_run_name(run)
-    model, config, step = load_model(Path(corpus.path("runs", run)), device, checkpoint)
+    model, config, step = load_model(run_folder(corpus, run), device, checkpoint)
     encoding = encoding_of(corpus, run, config)
     options: dict[str, Any] = dict(max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p)
 

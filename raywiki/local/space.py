@@ -32,7 +32,7 @@ class Need:
 def needs(
     tables: Tables, wiki: str, encoding: str, vocab_size: int, n_params: int, new: float, left: Mapping[str, list[str]]
 ) -> list[Need]:
-    """What extract, curate, tokenize and train will write, in this order.
+    """What extract, curate, tokenize and train will write on this machine, in this order.
 
     Args:
         tables: of the corpus.
@@ -48,12 +48,16 @@ def needs(
     manifests = [each for part, each in tables[table].items() if part not in left.get(table, ())]
     packed = [each for each in manifests if not is_cached(cache_folder(), part_tokens(each).digest)]
     tokens = waiting[table] * of["tokens"].value + sum(each.counts["tokens"] for each in packed)
-    return [
+    is_local, weights = tables.corpus.is_local, n_params * CHECKPOINT_BYTES * CHECKPOINTS if tokens else 0
+    in_corpus = [
         Need("extract", root, new * of["articles_bytes"].value),
         Need("curate", root, waiting["decisions"] * of["curation_bytes"].value),
         Need("tokenize", root, waiting[table] * of["tokens_bytes"].value),
+    ]
+    return [
+        *(in_corpus if is_local else ()),  # how much room a store has, nobody can tell
         Need("train", str(cache_folder()), tokens * (2 if vocab_size <= SMALL_IDS else 4)),
-        Need("train", root, n_params * CHECKPOINT_BYTES * CHECKPOINTS if tokens else 0),
+        Need("train", root if is_local else str(cache_folder()), weights),
     ]
 
 

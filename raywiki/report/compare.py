@@ -12,7 +12,7 @@ import polars as pl
 
 from raywiki.corpus import Corpus
 from raywiki.intervals import ENOUGH
-from raywiki.report.evaluated import curve, difference, mean_loss, paired, require_local_run, segment_ends
+from raywiki.report.evaluated import curve, difference, find_run, mean_loss, paired, segment_ends
 from raywiki.summary import as_html, not_evaluated, sentences, some_parts, table
 from raywiki.training.order import PartTokens
 from raywiki.training.runs import Run
@@ -114,7 +114,7 @@ def compare(corpus: str | os.PathLike[str] | Corpus, run: str, other: str) -> Co
     """
     started = time.monotonic()
     corpus = Corpus.open(corpus).require()
-    runs = [require_local_run(corpus, name, "compare") for name in (run, other)]
+    runs = [find_run(corpus, name) for name in (run, other)]
     if run == other:
         raise ValueError(f"run {run} is both runs to compare: name two different ones")
     _check_windows_pair(*runs)

@@ -8,16 +8,15 @@ from raywiki.corpus import Corpus
 from raywiki.intervals import Interval, paired_interval
 from raywiki.scan import scan_evals, scan_metrics
 from raywiki.training.runs import Run, check_run_name, require_run
+from raywiki.training.stored import run_folder
 
 KNOWN = {"segment": pl.Int32, "part": pl.String, "digest": pl.String, "end_step": pl.Int64}
 
 
-def require_local_run(corpus: Corpus, run: str, verb: str) -> Run:
-    """The run, of a corpus in a folder. Raises ValueError when there is none, or the corpus lies elsewhere."""
-    if not corpus.is_local:
-        raise ValueError(f"{verb} needs a corpus in a folder, not {corpus.url}: copy its runs/ there")
+def find_run(corpus: Corpus, run: str, weights: bool = False) -> Run:
+    """The run; of one at a URL its checkpoints are brought here only with `weights`. Raises ValueError when there is none."""
     check_run_name(run)
-    return require_run(corpus.path("runs", run))
+    return require_run(run_folder(corpus, run, weights))
 
 
 def segment_ends(corpus: Corpus, run: Run) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 
 from raywiki.corpus import Corpus
 from raywiki.intervals import ENOUGH, mean_interval
-from raywiki.report.evaluated import difference, mean_loss, paired, require_local_run, segment_ends
+from raywiki.report.evaluated import difference, find_run, mean_loss, paired, segment_ends
 from raywiki.training.runs import Run
 
 SCHEMA = {
@@ -49,7 +49,7 @@ def forgetting(corpus: str | os.PathLike[str] | Corpus, run: str) -> pl.DataFram
     >>> forgotten = "forgetting(corpus, 'r1').filter(pl.col('change_low') > 0)"
     """
     corpus = Corpus.open(corpus).require()
-    found = require_local_run(corpus, run, "forgetting")
+    found = find_run(corpus, run)
     ends = segment_ends(corpus, found).partition_by("part", as_dict=True)
     none = pl.DataFrame(schema={"segment": pl.Int32, "n_targets": pl.Int32})
     parts = dict.fromkeys(name for segment in found.segments for name in segment.known)

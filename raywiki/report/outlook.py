@@ -22,6 +22,7 @@ from raywiki.training.checkpoint import stands_at
 from raywiki.training.locks import held_by
 from raywiki.training.parts import part_tokens
 from raywiki.training.runs import CHECKPOINTS, LOCK
+from raywiki.training.stored import StoredRun
 
 Runs = Mapping[str, dict[str, Any]]  # the content of each run's segments.json
 
@@ -49,8 +50,8 @@ def next_steps(tables: Tables, runs: Runs) -> list[str]:
 def _training(tables: Tables, run: str, body: Mapping[str, Any]) -> list[str]:
     """Of a run: a segment that is not at its end, and parts with tokens that it has not learned from."""
     corpus, segments, steps = tables.corpus, body["segments"], []
-    if corpus.is_local and segments:
-        at, step = stands_at(Path(corpus.path("runs", run, CHECKPOINTS)))
+    if segments:
+        at, step = saved_at(corpus, run)
         end = segments[-1]["start_step"] + segments[-1]["steps"]
         if (at, step) < (len(segments) - 1, end):
             first = step if at == len(segments) - 1 else segments[-1]["start_step"]
@@ -63,11 +64,19 @@ def _training(tables: Tables, run: str, body: Mapping[str, Any]) -> list[str]:
     return steps
 
 
+def saved_at(corpus: Corpus, run: str) -> tuple[int, int]:
+    """Segment and step of a run's newest checkpoint; (0, 0) without one. See `checkpoint.stands_at`."""
+    if not corpus.is_local:
+        return StoredRun(corpus.url_of("runs", run)).stands_at()
+    return stands_at(Path(corpus.path("runs", run, CHECKPOINTS)))
+
+
 def writers(corpus: Corpus, runs: Runs, orphans: GcSummary, dumps: str | None) -> list[str]:
     """Who is writing now, as far as what it leaves tells: locks of trainings and downloads, files that have no manifest yet."""
     said = []
-    for run in runs if corpus.is_local else ():
-        if holder := held_by(Path(corpus.path("runs", run, LOCK))):
+    for run in runs:
+        stored = None if corpus.is_local else StoredRun(corpus.url_of("runs", run))
+        if holder := stored.holder() if stored else held_by(Path(corpus.path("runs", run, LOCK))):
             said.append(f"run {run} is being trained ({holder})")
     is_folder = dumps is not None and isinstance(url_to_fs(dumps)[0], LocalFileSystem)
     if dumps is not None and is_folder and (holder := held_by(Path(dumps, DOWNLOAD_LOCK))):

@@ -24,7 +24,7 @@ from raywiki.manifest import wiki_of
 from raywiki.progress import Progress
 from raywiki.report import growth, inventory
 from raywiki.report.chart import FRAME, SKIP, Chart, Curve, line_chart
-from raywiki.report.evaluated import curve, require_local_run, segment_ends
+from raywiki.report.evaluated import curve, find_run, segment_ends
 from raywiki.report.excerpts import Excerpt, excerpts, find_prompts
 from raywiki.report.forgetting import forgetting
 from raywiki.report.inspect import inspect_templates
@@ -117,7 +117,7 @@ def report(
     if isinstance(prompts, str):
         raise TypeError("prompts is one text: give a list of texts")
     corpus = Corpus.open(corpus).require()
-    runs, notes = _runs(corpus, run)
+    runs = [find_run(corpus, name, weights=True) for name in ([run] if run is not None else corpus.runs())]
     file = os.fspath(to) if to is not None else f"{corpus.url.rstrip('/')}/{NAME}"
     fs, path = file_to_write(file, "report", NAME)
     tables = corpus.tables()
@@ -130,12 +130,12 @@ def report(
             sections.append(_run_page(corpus, tables, each, prompts, max_tokens))
             progress.advance(1)
         beside, why_not = pairs(corpus, runs)
-    content = render({**page, "runs": sections, "pairs": beside, "notes": [*page["notes"], *notes, *why_not]}).encode()
+    content = render({**page, "runs": sections, "pairs": beside, "notes": [*page["notes"], *why_not]}).encode()
     put(path, content, fs)
     written = sum(1 for section in sections for each in section["samples"] if not each.why)
     parts = len(inventory.part_ids(tables))
     return ReportSummary(
-        corpus.url, file, len(content), parts, len(sections), written, time.monotonic() - started, tuple(notes)
+        corpus.url, file, len(content), parts, len(sections), written, time.monotonic() - started
     )  # fmt: skip
 
 
@@ -146,16 +146,6 @@ def render(page: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     return environment.get_template(TEMPLATE).render(page, size=FRAME, skip=SKIP).strip() + "\n"
-
-
-def _runs(corpus: Corpus, run: str | None) -> tuple[list[Run], list[str]]:
-    """The runs to tell of, and a note where some cannot be."""
-    if run is not None:
-        return [require_local_run(corpus, run, "report --run")], []
-    names = list(corpus.runs())
-    if names and not corpus.is_local:
-        return [], [f"its runs ({', '.join(names)}) are not told: report reads those of a corpus in a folder"]
-    return [require_local_run(corpus, name, "report") for name in names], []
 
 
 # --- the corpus ------------------------------------------------------------------------------------------------------

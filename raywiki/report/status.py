@@ -6,17 +6,14 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.local.remove import YOUNG, find_orphans
 from raywiki.manifest import TEMPLATES_FOLDER, part_order, tokens_table
-from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, waiting_dumps, writers
+from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, saved_at, waiting_dumps, writers
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
-from raywiki.training.checkpoint import stands_at
-from raywiki.training.runs import CHECKPOINTS
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,7 @@ def _runs(corpus: Corpus, runs: Runs) -> list[dict[str, Any]]:
         metrics = corpus.path("runs", run, "metrics.jsonl")
         whole = corpus.fs.cat_file(metrics).rpartition(b"\n")[0] if corpus.fs.exists(metrics) else b""  # a run may be at work
         records = [json.loads(line) for line in whole.splitlines() if line.strip()]
-        saved = stands_at(Path(corpus.path("runs", run, CHECKPOINTS)))[1] if corpus.is_local else 0
+        saved = saved_at(corpus, run)[1]
         evaluated = [record for record in records if record.get("val_loss")]
         newest = evaluated[-1] if evaluated else {}
         rows.append(

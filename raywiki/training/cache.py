@@ -31,6 +31,7 @@ from raywiki.training.locks import hold_lock
 
 _FORMAT = 1
 _ABOUT = "cache.json"
+COPIES = "runs"  # folder beside the caches, of the working copies of runs in a store: see `stored`
 OpenFile = Callable[[str], io.BufferedIOBase]
 
 
@@ -103,9 +104,9 @@ def is_cached(folder: str | os.PathLike[str], digest: str) -> bool:
 
 
 def cache_entries(folder: str | os.PathLike[str]) -> list[CacheEntry]:
-    """All that lies in a folder of caches, what killed processes left half-made among it; nothing when it is not there."""
+    """All caches in a folder, what killed processes left half-made among it; nothing when it is not there."""
     found = []
-    for path in sorted(Path(folder).glob("*/")):
+    for path in sorted(path for path in Path(folder).glob("*/") if path.name != COPIES):
         with suppress(FileNotFoundError):  # cleaned or finished meanwhile
             size = sum(each.stat().st_size for each in path.iterdir())
             about = json.loads((path / _ABOUT).read_bytes()) if not path.name.startswith(".") else {}

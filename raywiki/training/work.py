@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from raywiki.corpus import Corpus
 from raywiki.training.board import board
 from raywiki.training.cache import cache_folder, open_cache
 from raywiki.training.plan import Plan, SegmentResult
+from raywiki.training.stored import StoredRun, at_home, pull_source
 
 if TYPE_CHECKING:
     from raywiki.training.loop import Progress
@@ -17,15 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Work:
-    """All that a worker is sent. `shards` has path and digest of each shard, by part; `pace` is what `train_segment` takes."""
+    """All that a worker is sent. `shards` has path and digest of each shard, by part; `pace` is what `train_segment` takes.
+
+    `stored` is the URL of a run in a store, "" for one in a folder that all workers see.
+    """
 
     plan: Plan
     corpus: str
     shards: Mapping[str, list[tuple[str, str]]]
     pace: Mapping[str, Any]
-    folder: str = ""  # of this call
+    folder: str = ""  # or URL, of this call
     since: float = 0.0  # when it began, as its file system tells
     tensorboard: bool = False
+    stored: str = ""
 
 
 def do_work(
@@ -47,5 +53,20 @@ def do_work(
 
     fs = Corpus(work.corpus).fs
     caches = {part: open_cache(cache_folder(), part, shards, open_file=fs.open) for part, shards in work.shards.items()}
-    with board(work.plan.run.folder, work.tensorboard and is_first, progress) as shown:
-        return train_segment(work.plan, caches, device=device, since=work.since, patience=patience, progress=shown, **work.pace)
+    with ExitStack() as stack:
+        plan, more = _at_home(work, patience, is_first, stack) if work.stored else (work.plan, {})
+        shown = stack.enter_context(board(plan.run.folder, work.tensorboard and is_first, progress))
+        return train_segment(
+            plan, caches, device=device, since=work.since, patience=patience, progress=shown, **work.pace, **more
+        )
+
+
+def _at_home(work: Work, patience: float, is_first: bool, stack: ExitStack) -> tuple[Plan, dict[str, Any]]:
+    """The plan of a run in a store in this machine's working copy, and what `train_segment` is to take beside it.
+
+    The first worker holds the run and publishes it; the others, which may be on other machines, only read its checkpoint.
+    """
+    stored = StoredRun(work.stored)
+    pull_source(stored, work.plan)
+    more = stack.enter_context(stored.trained_here(work.plan, work.since, patience)) if is_first else {}
+    return at_home(work.plan, stored.folder if is_first else stored.pull()), more

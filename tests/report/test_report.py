@@ -370,14 +370,15 @@ def test_it_writes_to_any_store(copied):
     assert fsspec.filesystem("memory").cat_file("/reports/r.html").startswith(b"<!DOCTYPE html>")
 
 
-def test_a_corpus_in_a_store_without_its_runs(tmp_path):
+def test_a_corpus_in_a_store_with_its_runs(tmp_path, monkeypatch):
     import fsspec
 
+    monkeypatch.setenv("RAYWIKI_CACHE_DIR", str(tmp_path / "cache"))
     write(Path(make_corpus(tmp_path / "corpus").root) / "runs" / "r1", [Stretch(5, {"a": np.ones(3)})])
     store = fsspec.filesystem("memory")
     store.put(str(tmp_path / "corpus"), "/of_report", recursive=True)
     summary = rw.report("memory://of_report")
-    assert summary.notes == ("its runs (r1) are not told: report reads those of a corpus in a folder",)
+    assert (summary.runs, summary.notes) == (1, ())
     found = Page(store.cat_file("/of_report/report.html").decode())
     assert len(found.table("pages", "kept")) == 4
-    assert summary.notes[0] in found.text
+    assert "Run r1" in found.text
