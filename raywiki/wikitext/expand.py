@@ -33,11 +33,15 @@ def expand(text: str, page: Page) -> str:
 
     def render(match: re.Match[str]) -> str:
         head, bar, rest = match[1].partition("|")
-        if ":" in head:
-            value = _function(head, rest, bar, page)
-        else:
-            renderer = known[head]
-            value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
+        try:
+            if ":" in head:
+                value = _function(head, rest, bar, page)
+            else:
+                renderer = known[head]
+                value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
+        except Exception:  # whatever it is: one renderer must not cost a page
+            page.failed[dropped_name(head)] += 1
+            value = None
         if value is None:
             if not bar and _SET.search(head):
                 return page.keep(match[0])

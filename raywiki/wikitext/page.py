@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.sites import Site, words
@@ -31,6 +32,11 @@ class Page:
     captions: bool = False
     categories: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    guessed: Counter[str] = field(default_factory=Counter)
+    templates: Any = None  # `Definitions`, which are made of what stands here, or None
+    steps: int = 0  # that definitions have run
+    grown: int = 0  # characters that they have made
     examples: dict[str, dict[str, str]] | None = None  # where each dropped template stood first, over many pages
     kept: list[str] = field(default_factory=list)  # texts that no later pass may touch
 
@@ -53,6 +59,8 @@ class CleanText:
         text: paragraphs, headings and lists, with one blank line between them.
         categories: names of the page's categories, without the namespace, in order.
         dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
+        failed_templates: those whose renderer, definition or parser function raised an error, by name, with how often.
+        guessed_templates: those about which nothing is known, whose one argument reads like prose and is in the text.
         is_disambiguation: the page only tells which pages a name may mean.
         error: why the page could not be cleaned; `text` is then what mwparserfromhell makes of it or, where even that is
             not possible, the source without the marks of its markup. None: all well.
@@ -63,13 +71,16 @@ class CleanText:
     dropped_templates: dict[str, int] = field(default_factory=dict)
     is_disambiguation: bool = False
     error: str | None = None
+    failed_templates: dict[str, int] = field(default_factory=dict)
+    guessed_templates: dict[str, int] = field(default_factory=dict)
 
 
 def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
     """The text with what was found on the page."""
     dropped = dict(page.dropped.most_common())
     is_disambiguation = any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
-    return CleanText(text, page.categories, dropped, is_disambiguation, error)
+    failed, guessed = dict(page.failed.most_common()), dict(page.guessed.most_common())
+    return CleanText(text, page.categories, dropped, is_disambiguation, error, failed, guessed)
 
 
 class Template:
@@ -82,11 +93,11 @@ class Template:
 
     __slots__ = ("_args", "_raw", "name", "page")
 
-    def __init__(self, name: str, raw: str | None, page: Page) -> None:
+    def __init__(self, name: str, raw: str | None, page: Page, args: dict[str, str] | None = None) -> None:
         self.name = name
         self.page = page
         self._raw = raw
-        self._args: dict[str, str] | None = None
+        self._args = args
 
     @property
     def key(self) -> str:

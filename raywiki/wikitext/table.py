@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from raywiki.schema import ARTICLES
 from raywiki.wikitext.clean import clean_wikitext
+from raywiki.wikitext.definitions import Definitions
 from raywiki.wikitext.mwparser import clean_with_mwparserfromhell
 from raywiki.wikitext.page import CleanText
 
@@ -25,6 +26,7 @@ def pages_to_articles(
     namespaces: Mapping[int, str] | None = None,
     base_url: str = "https://en.wikipedia.org/wiki/Main_Page",
     cleaner: str = "raywiki",
+    templates: Definitions | None = None,
     **options: Any,
 ) -> pa.Table:
     """Articles of a table of pages: one row for each page of the main namespace that is no redirect and holds wikitext.
@@ -38,6 +40,7 @@ def pages_to_articles(
         namespaces: namespace names by id, as in the dump's `siteinfo`.
         base_url: address of the wiki's main page, as in the dump's `siteinfo`; article addresses are made from it.
         cleaner: "raywiki", or "mwparserfromhell" for the text of the Hugging Face hub's data set, to compare with.
+        templates: what the wiki says its templates mean, for the cleaner "raywiki".
         options: more keyword arguments of `clean_wikitext`; mwparserfromhell has none.
 
     Returns:
@@ -53,6 +56,8 @@ def pages_to_articles(
     ['https://en.wikipedia.org/wiki/Ox']
     """
     check_cleaner(cleaner)
+    if templates is not None:
+        options["templates"] = templates
     if cleaner != "raywiki" and options:
         raise ValueError(f"the cleaner {cleaner!r} has no option {', '.join(options)}: leave it out")
     pages = pages.filter(_is_article(pages))
