@@ -4,7 +4,8 @@ clean.py       one page: `clean_wikitext`, and the order of the passes
 table.py       a table of pages: `pages_to_articles`
 protect.py     comments, references, <nowiki>, <math>, code
 expand.py      templates, innermost first; functions.py: {{#if:}} and its kin
-definitions.py what the wiki itself says its templates mean; program.py: one of them, parsed
+definitions.py what the wiki itself says its templates mean; program.py: one of them, parsed; transclude.py: run;
+               boxes.py: what no sentence holds; modules.py: Lua modules by name; guess.py: where nothing is known
 templates/     the renderers, by subject; registry.py: `@template` registers one, lookup.py finds it
 page.py        what the passes share of a page, and what a renderer sees of a template
 links.py  tables.py  tags.py  entities.py  layout.py  tidy.py     the other passes

@@ -37,6 +37,7 @@ class Page:
     templates: Any = None  # `Definitions`, which are made of what stands here, or None
     steps: int = 0  # that definitions have run
     grown: int = 0  # characters that they have made
+    depth: int = 0  # levels of nodes in nodes that they are in
     examples: dict[str, dict[str, str]] | None = None  # where each dropped template stood first, over many pages
     kept: list[str] = field(default_factory=list)  # texts that no later pass may touch
 
@@ -136,8 +137,10 @@ class Template:
         return values
 
 
-def parse_arguments(raw: str) -> dict[str, str]:
+def parse_arguments(raw: str, *, strip: bool = True) -> dict[str, str]:
     """Arguments by name, the unnamed by position; a bar inside a link separates none.
+
+    `strip`: remove white space around unnamed arguments too, which MediaWiki keeps.
 
     >>> parse_arguments("a| b = c |[[d|e]]")["b"]
     'c'
@@ -152,5 +155,5 @@ def parse_arguments(raw: str) -> dict[str, str]:
             args[key.strip()] = value.strip()
         else:
             position += 1
-            args[str(position)] = piece.strip()
+            args[str(position)] = piece.strip() if strip else piece
     return args
