@@ -22,6 +22,7 @@ _BOX_START = re.compile(
     re.IGNORECASE,
 )
 _HATNOTE = re.compile(r"\s*+(?::+\s*+(?:<[^<>]*+>)*+|<div\b[^<>]*+>\s*+)''(?!')[^\n]*+\s*+")
+_NAMESPACE = re.compile(r"\[\[[^\[\]|:]*+:")
 _TAG = re.compile(r"<[^<>]*+>")
 
 
@@ -36,11 +37,12 @@ def starts_a_box(text: str) -> bool:
 
 def without_boxes(text: str, site: Site) -> str | None:
     """An expansion without categories, or None where no sentence can hold it: a box, a hatnote, pictures alone, nothing."""
-    if "[[" in text:
+    has_links = "[[" in text and _NAMESPACE.search(text) is not None
+    if has_links:
         text = _categories(site).sub("", text)
     if starts_a_box(text) or _HATNOTE.fullmatch(text):
         return None
-    shown = _files(site).sub("", text) if "[[" in text else text
+    shown = _files(site).sub("", text) if has_links else text
     if "<" in shown and "<br" not in shown.lower():
         shown = _TAG.sub("", shown)
     return text if shown.strip() or "\xa0" in shown else None

@@ -99,8 +99,9 @@ def _template(head: str, rest: str, bar: str, page: Page) -> tuple[str | None, b
         value = renderer(Template(name, arguments, page))
         return (value, False) if value is not None else transclude(name, arguments, page)
     value, is_known = transclude(name, arguments, page)
-    if renderer and not is_known:
-        value = renderer(Template(name, arguments, page))
+    if renderer and value is None:
+        shown = renderer(Template(name, arguments, page))
+        value = shown if shown == "" or not is_known else None  # what shows nothing is not counted as a box
     return value, is_known
 
 

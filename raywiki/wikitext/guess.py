@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from raywiki.wikitext.page import parse_arguments
 
+_LONGEST = 600  # characters of the arguments
 _REACH = 80  # characters around a call that tell where it stands
 _NO_PROSE = re.compile(
     r"//|www\.|\w/\w+/\w|\.[A-Za-z]\w{1,3}$|[{}<>=#|_@\x02]|\n|^[:\W\d]*$|\.\d|^\w*\d\w*$|^(?:[ivxlc]+|\d+em)$"
@@ -31,17 +32,23 @@ def guess(rest: str, text: str, start: int, end: int) -> str | None:
     >>> guess("große Stadt", text, 4, 33), guess("Foto.jpg", text, 4, 33), guess("12", text, 4, 33)
     ('große Stadt', None, None)
     """
+    if len(rest) > _LONGEST or "\n" in rest:
+        return None  # most of the rest: infoboxes and citations
+    following = text[end : end + 2]
+    if following[:1] in ("", "\n") and text[start - 1 : start] in ("", "\n"):
+        return None  # a line for itself
+    if following == "}}" or text[start - 1 : start] in ("|", "=", "}", ">"):
+        return None
     args = parse_arguments(rest)
     value = args.get("1", "")
     if "2" in args or not value or _NO_PROSE.search(value):
         return None
     line = text.rfind("\n", max(start - _REACH, 0), start) + 1 or max(start - _REACH, 0)
-    before = text[line:start]
-    behind = text[end : end + _REACH].partition("\n")[0]
-    if before.lstrip()[:1] in ("|", "!") or before.endswith(("|", "=", "}}", ">")) or behind.startswith("}}"):
+    before, behind = text[line:start], text[end : end + _REACH].partition("\n")[0]
+    if before.lstrip()[:1] in ("|", "!"):
         return None
     before, behind = _OTHER_CALLS.sub("", before).lstrip(" *#:;'"), _OTHER_CALLS.sub("", behind)
-    around = {script for script in map(_script, before + behind) if script}
+    around = set(map(_script, {*before, *behind}))
     own = [script for script in map(_script, value) if script]
     if not own or sum(script in around for script in own) * 2 <= len(own):
         return None

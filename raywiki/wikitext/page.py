@@ -35,6 +35,7 @@ class Page:
     failed: Counter[str] = field(default_factory=Counter)
     guessed: Counter[str] = field(default_factory=Counter)
     templates: Any = None  # `Definitions`, which are made of what stands here, or None
+    disambiguates: bool = False  # as a template's definition says
     steps: int = 0  # that definitions have run
     grown: int = 0  # characters that they have made
     depth: int = 0  # levels of nodes in nodes that they are in
@@ -79,7 +80,9 @@ class CleanText:
 def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
     """The text with what was found on the page."""
     dropped = dict(page.dropped.most_common())
-    is_disambiguation = any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
+    is_disambiguation = (
+        page.disambiguates or any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
+    )
     failed, guessed = dict(page.failed.most_common()), dict(page.guessed.most_common())
     return CleanText(text, page.categories, dropped, is_disambiguation, error, failed, guessed)
 

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Union
 
+from raywiki.wikitext.boxes import starts_a_box
 from raywiki.wikitext.page import PIPE, Page
 from raywiki.wikitext.protect import protect
 from raywiki.wikitext.sites import site
@@ -24,7 +25,8 @@ _NOINCLUDE = re.compile(
     r"<noinclude(?:\s[^<>]*)?/>|<noinclude(?:\s[^<>]*)?>(?:.*?</noinclude\s*>|.*)", re.IGNORECASE | re.DOTALL
 )
 _INCLUSION_TAG = re.compile(r"</?(?:includeonly|onlyinclude|noinclude)(?:\s[^<>]*)?>", re.IGNORECASE)
-_KEPT = re.compile(r"\x02(\d+)\x03")
+# By the extension Disambiguator's word, the English message box for it, or the id that Wikipedia's styles know it by.
+_DISAMBIGUATES = re.compile(r"__DISAMBIG__|\{\{\s*dmbox\b|\bid\s*=\s*[\"']?disambig", re.IGNORECASE)
 
 Node = Union[str, "Param", "Call", "Kept"]
 Nodes = tuple[Node, ...]
@@ -65,11 +67,20 @@ class Kept:
 
 @dataclass(frozen=True)
 class Program:
-    """A definition, ready to run; `n_chars` is the length of its source."""
+    """A definition, ready to run.
+
+    Attributes:
+        name: of the template, redirects followed.
+        n_chars: length of its source.
+        is_box: its first characters say so already.
+        disambiguates: it marks a page that only tells what a name may mean.
+    """
 
     name: str
     nodes: Nodes
     n_chars: int
+    disambiguates: bool = False
+    is_box: bool = False
 
 
 def parse_definition(source: str, name: str = "") -> Program:
@@ -85,7 +96,9 @@ def parse_definition(source: str, name: str = "") -> Program:
         raise ValueError(f"a template of {len(source):,} characters is longer than MediaWiki allows")
     page = Page(site())
     text = protect(transcluded(source), page)
-    return Program(name, _parse(text, page.kept), len(source))
+    nodes = _parse(text, page.kept)
+    is_box = bool(nodes) and isinstance(nodes[0], str) and starts_a_box(nodes[0])
+    return Program(name, nodes, len(source), _DISAMBIGUATES.search(text) is not None, is_box)
 
 
 def transcluded(source: str) -> str:

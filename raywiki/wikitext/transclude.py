@@ -15,7 +15,7 @@ from raywiki.wikitext.lookup import renderers
 from raywiki.wikitext.modules import template_of, text_of
 from raywiki.wikitext.numbers import parse_number
 from raywiki.wikitext.page import PIPE, Page, Template, parse_arguments
-from raywiki.wikitext.program import Arg, Call, Nodes, Param, Program
+from raywiki.wikitext.program import Arg, Call, Nodes, Param
 
 MAX_STEPS = 1_000_000  # nodes that the definitions on one page may run, as in MediaWiki ($wgMaxPPNodeCount)
 MAX_GROWTH = 20_000_000  # characters that they may make on one page, those on the way to the last text too
@@ -43,7 +43,8 @@ def transclude(name: str, rest: str | None, page: Page) -> tuple[str | None, boo
     program = page.templates.program(name)
     if program is None:
         return None, False
-    if _is_box(program):
+    page.disambiguates |= program.disambiguates
+    if program.is_box:
         return None, True
     args: dict[str, _Value] = {} if rest is None else dict(parse_arguments(rest, strip=False))
     frame = Frame(page, program.name, args, None)
@@ -64,9 +65,11 @@ def as_block(text: str) -> str:
     return "\n" + text if text.startswith(_BLOCK) else text
 
 
-def _is_box(program: Program) -> bool:
-    first = program.nodes[0] if program.nodes else ""
-    return isinstance(first, str) and starts_a_box(first)
+def _literal(nodes: Nodes) -> str | None:
+    """The text of nodes that need not be run, None for others."""
+    if not nodes:
+        return ""
+    return nodes[0] if len(nodes) == 1 and isinstance(nodes[0], str) else None
 
 
 class IsBox(Exception):
@@ -89,30 +92,29 @@ class Frame:
             IsBox: it begins as a box does; only where the whole expansion begins with it (`leads`).
             ValueError: there is too much to run, or it makes too long a text.
         """
-        if not nodes:
-            return ""
-        if len(nodes) == 1 and isinstance(nodes[0], str) and not leads:
-            return nodes[0]
+        if not leads and (literal := _literal(nodes)) is not None:
+            return literal
         page = self.page
         page.steps += len(nodes)
         page.depth += 1
         if page.steps > MAX_STEPS or page.depth > MAX_DEPTH:
             raise ValueError("the definitions of a page's templates run too long or too deep")
         pieces: list[str] = []
+        is_blank = True
         for node in nodes:
             if isinstance(node, str):
                 pieces.append(node)
             elif isinstance(node, Param):
                 pieces.append(self._param(node))
             elif isinstance(node, Call):
-                pieces.append(self._call(node, leads and not any(pieces)))
+                pieces.append(self._call(node, leads and is_blank))
             else:
                 pieces.append(page.keep(node.text))
             if leads and pieces[-1]:
                 begun = "".join(pieces)
                 if starts_a_box(begun):
                     raise IsBox
-                pieces = [begun] if begun.strip() else []
+                is_blank = not begun.strip()
                 leads = _UNDECIDED.fullmatch(begun) is not None
         page.depth -= 1
         text = "".join(pieces)
@@ -132,13 +134,15 @@ class Frame:
         return value
 
     def _param(self, node: Param) -> str:
-        value = self.arg(self.run(node.name).strip())
+        name = _literal(node.name)
+        value = self.arg(self.run(node.name).strip() if name is None else name)
         if value is not None:
             return value
         return "" if node.default is None else self.run(node.default)
 
     def _call(self, node: Call, leads: bool) -> str:
-        title = self.run(node.title)
+        literal = _literal(node.title)
+        title = self.run(node.title) if literal is None else literal
         while subst := _SUBST.match(title):
             title = title[subst.end() :]
         head, colon, argument = title.partition(":")
@@ -171,7 +175,8 @@ class Frame:
             value = renderer(Template(name, None, page, self._shown(self._args(args)))) if renderer else None
             self.has_unknown |= value is None
             return (value or "").replace("|", PIPE)
-        if _is_box(program):
+        page.disambiguates |= program.disambiguates
+        if program.is_box:
             return BOX
         if self._is_too_deep(program.name):
             return ""
@@ -196,11 +201,15 @@ class Frame:
         found: dict[str, _Value] = {}
         position = 0
         for arg in args:
+            literal = _literal(arg.value)
             if arg.name is None:
                 position += 1
-                found[str(position)] = arg.value, self, False
+                found[str(position)] = (arg.value, self, False) if literal is None else literal
             else:
-                found[self.run(arg.name).strip()] = arg.value, self, True
+                name = _literal(arg.name)
+                found[self.run(arg.name).strip() if name is None else name] = (
+                    (arg.value, self, True) if literal is None else literal
+                )
         return found
 
     def _shown(self, args: dict[str, _Value]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from raywiki.wikitext.program import parse_definition
 def wiki(**templates: str) -> Definitions:
     """Definitions by name; `→ name` redirects."""
     rows = [
-        {"name": name, "text": None if text[0] == "→" else text, "redirect": text[1:].strip() if text[0] == "→" else None}
+        {"name": name, "text": None if text[:1] == "→" else text, "redirect": text[1:].strip() if text[:1] == "→" else None}
         for name, text in sorted(templates.items())
     ]
     schema = pa.schema({"name": pa.string(), "text": pa.string(), "redirect": pa.string()})

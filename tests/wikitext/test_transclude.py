@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_bounds import FRAGMENTS
 from test_definitions import wiki
 
-from raywiki.wikitext import clean_wikitext, transclude
+from raywiki.wikitext import Definitions, clean_wikitext, transclude
 from raywiki.wikitext.page import Page
 from raywiki.wikitext.sites import site
 
@@ -22,7 +27,7 @@ HOUSE = wiki(
         "infobox": "<table class='infobox'><tr><td>{{{name}}}</td></tr></table>",
         "wrapped box": "{{#if:{{{1|}}}|{{infobox|name={{loop}}}}}}",
         "hatnote": ":''See [[{{{1}}}]].''",
-        "mark": '<sup class="noprint">[who?]</sup>',
+        "who mark": '<sup class="noprint">[who?]</sup>',
         "categories": "[[Category:A]][[Category:B]]",
         "picture": "[[File:{{{1}}}.png|20px]]",
         "dated": "in {{{1}}}[[Category:Dated {{{1}}}]]",
@@ -41,9 +46,14 @@ HOUSE = wiki(
         "title": "{{PAGENAME}}",
         "pair": "{{{1}}}{{{1}}}",
         "bad": "{{#switch:" + "{{{" * 200 + "}}",
+        "joined": " \n{{hi}}",
         "cut": "a {{hi|b",
     }
 )
+
+
+def known_names(known: Definitions) -> list[str]:
+    return known.to_table()["name"].to_pylist()
 
 
 def show(wikitext: str, **options: object) -> str:
@@ -81,13 +91,14 @@ def test_what_stands_in_a_sentence(wikitext, text):
 
 def test_white_space_of_unnamed_arguments_stays():
     assert show("{{raw| b | a = c }}") == "x [ b ][c] y"
+    assert clean_wikitext("x{{joined}}", templates=HOUSE).text == "x\nHello you!"
 
 
 @pytest.mark.parametrize(
     ("call", "name"),
     [
         ("{{infobox|name=z}}", "infobox"), ("{{wrapped box|z}}", "wrapped box"), ("{{row}}", "row"),
-        ("{{hatnote|z}}", "hatnote"), ("{{mark}}", "mark"), ("{{categories}}", "categories"),
+        ("{{hatnote|z}}", "hatnote"), ("{{who mark}}", "who mark"), ("{{categories}}", "categories"),
         ("{{picture|z}}", "picture"), ("{{lua}}", "lua"),
         ("{{unknown}}", "unknown"),
     ],
@@ -97,8 +108,23 @@ def test_boxes_and_marks_are_dropped_and_counted(call, name):
     assert (cleaned.text, cleaned.dropped_templates, cleaned.categories) == ("x y", {name: 1}, [])
 
 
+def test_a_box_that_shows_nothing_by_name_is_not_counted():
+    known = wiki(commons="<table class=infobox></table>")
+    assert not clean_wikitext("x {{commons|y}}", language="ltg", templates=known).dropped_templates
+
+
 def test_a_list_begins_on_a_line_of_its_own():
     assert show("{{list}}") == "x\n\n- one\n- two y"
+
+
+def test_a_template_that_disambiguates_is_known_by_its_definition():
+    known = wiki(
+        some="{{dmbox|text=x}}", other="<div id=disambig>x</div>", none="x<noinclude>__DISAMBIG__</noinclude>", via="{{some}}"
+    )
+    marked = [
+        clean_wikitext(f"A may be:\n* b\n{{{{{name}}}}}", templates=known).is_disambiguation for name in known_names(known)
+    ]
+    assert dict(zip(known_names(known), marked, strict=True)) == {"none": False, "other": True, "some": True, "via": True}
 
 
 def test_only_the_branch_that_is_taken_is_run():
@@ -163,3 +189,26 @@ def test_a_long_switch_is_read_once():
 def test_nested_calls_on_a_page_are_bounded():
     text = "{{hi|" * 20_000 + "x" + "}}" * 20_000
     assert clean_wikitext(text, templates=HOUSE).error is None
+
+
+PARTS = [
+    *FRAGMENTS, "{{{1}}}", "{{{1|", "{{{a|b}}}", "{{a|", "{{b}}", "{{#switch:{{{1|}}}|", "#default=", "{{#invoke:",
+    "String|sub|", "<noinclude>", "</noinclude>", "<onlyinclude>", "<includeonly>", "{{!}}", "{{=}}", "safesubst:",
+    "{{#ifexpr:", "{{#iferror:",
+]  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=30).map("".join),
+    st.lists(st.sampled_from(PARTS), max_size=30).map("".join),
+    st.sampled_from(["en", "ltg", "uk", "ja"]),
+)
+def test_any_definitions(first, second, language):
+    known = wiki(a=first.lstrip("→"), b=second.lstrip("→"))
+    cleaned = clean_wikitext("x {{a|1|a=b}} y {{b|word}} {{a|{{b}}}}", language=language, title="T", templates=known)
+    assert cleaned.error is None
+    page = Page(site(language), templates=known)
+    with suppress(ValueError):  # nothing else: what fails by accident must not hide behind `failed_templates`
+        transclude.transclude("a", "1|a=b", page)
+    assert not any(mark in cleaned.text for mark in "\x00\x01\x04\x06\x07\x08")
