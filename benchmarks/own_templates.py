@@ -73,6 +73,29 @@ def peer(pages: list[dict[str, Any]], site: Any) -> Callable[[str, str], str]:
     return expand
 
 
+def compare(
+    expand: Callable[[str, str], str],
+    clean: Callable[..., Any],
+    articles: list[dict[str, Any]],
+    uses: list[tuple[str, str, str]],
+    shown: list[str],
+) -> None:
+    """For how many uses a peer shows the same text, where it does not, and what its expansion of a page takes."""
+    other = [
+        clean(f"x {expand(title, use)} x", title, None).text.removeprefix("x").removesuffix("x").strip()
+        for title, _, use in uses
+    ]
+    same = sum(a.split() == b.split() for a, b in zip(shown, other, strict=True))
+    print(f"wikitextprocessor: the same text for {same:,} of {len(uses):,} uses")
+    for (_, _, use), a, b in zip(uses, shown, other, strict=True):
+        if a.split() != b.split():
+            print(f"  {use[:70]!r}\n      {a[:90]!r} | {b[:90]!r}")
+    start = time.perf_counter()
+    for page in articles:
+        expand(page["title"], page["text"])
+    print(f"wikitextprocessor, expansion alone: {1000 * (time.perf_counter() - start) / len(articles):.1f} ms a page")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dump")
@@ -120,22 +143,8 @@ def main() -> None:
     print("left nothing:", dict(lost))
 
     if args.peer:
-        expand = peer(pages, site)
-        other = [
-            clean(f"x {expand(title, use)} x", title, None).text.removeprefix("x").removesuffix("x").strip()
-            for title, _, use in uses
-        ]
-        same = sum(a.split() == b.split() for a, b in zip(shown, other, strict=True))
-        print(f"wikitextprocessor: the same text for {same:,} of {len(uses):,} uses")
-        for (_, _, use), a, b in zip(uses, shown, other, strict=True):
-            if a.split() != b.split():
-                print(f"  {use[:70]!r}\n      {a[:90]!r} | {b[:90]!r}")
-        start = time.perf_counter()
-        for page in articles:
-            expand(page["title"], page["text"])
-        took = time.perf_counter() - start
-        print(f"wikitextprocessor, expansion alone: {1000 * took / len(articles):.1f} ms a page; we, the whole cleaning: "
-              f"{1000 * with_ / len(articles):.2f} ms")  # fmt: skip
+        compare(peer(pages, site), clean, articles, uses, shown)
+        print(f"our whole cleaning: {1000 * with_ / len(articles):.2f} ms a page")
     for i in sorted(random.Random(args.seed).sample(range(len(uses)), min(args.draw, len(uses)))):
         print(f"{uses[i][1]} | {uses[i][2][:80]!r} | {shown[i][:80]!r}")
 
