@@ -45,8 +45,8 @@ ASIDE = re.compile(
 )
 
 
-def inline_uses(wikitext: str) -> list[tuple[str, str]]:
-    """(name, source) of each template in running text."""
+def inline_uses(wikitext: str, *, list_items: bool = False) -> list[tuple[str, str]]:
+    """(name, source) of each template in running text; with `list_items` those beside one word in a list item too."""
     text = REFERENCE.sub("", COMMENT.sub("", wikitext))
     spans, depth, start = [], 0, 0
     for match in re.finditer(r"\{\{|\}\}", text):
@@ -66,7 +66,8 @@ def inline_uses(wikitext: str) -> list[tuple[str, str]]:
     for line in lines:
         content = line.lstrip(" :*#;")
         in_table += content.startswith("{|")
-        prose = not in_table and content[:1] not in ("|", "!") and len(re.findall(r"\w+", line)) >= 4
+        least = 1 if list_items and line[:1] in ("*", "#", ":", ";") else 4
+        prose = not in_table and content[:1] not in ("|", "!") and len(re.findall(r"\w+", line)) >= least
         in_table -= content.startswith("|}") and in_table > 0
         for _ in range(line.count("\x02")):
             begin, end = next(remaining)

@@ -5,6 +5,8 @@ table.py       a table of pages: `pages_to_articles`
 template_pages.py  pages of the template namespace → a wiki's own templates; definitions.py: finding one by name
 protect.py     comments, references, <nowiki>, <math>, code
 expand.py      templates, innermost first; functions.py: {{#if:}} and its kin
+definitions.py what the wiki itself says its templates mean; program.py: one of them, parsed; transclude.py: run;
+               boxes.py: what no sentence holds; modules.py: Lua modules by name; guess.py: where nothing is known
 templates/     the renderers, by subject; registry.py: `@template` registers one, lookup.py finds it
 page.py        what the passes share of a page, and what a renderer sees of a template
 links.py  tables.py  tags.py  entities.py  layout.py  tidy.py     the other passes

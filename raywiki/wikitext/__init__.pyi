@@ -2,5 +2,6 @@
 
 from .clean import CleanText as CleanText
 from .clean import clean_wikitext as clean_wikitext
+from .definitions import Definitions as Definitions
 from .registry import template as template
 from .table import pages_to_articles as pages_to_articles

@@ -37,8 +37,8 @@ def clean_wikitext(
     timestamp: datetime | None = None,
     tables: Literal["markdown"] | None = None,
     captions: bool = False,
-    examples: dict[str, dict[str, str]] | None = None,
     templates: Definitions | None = None,
+    examples: dict[str, dict[str, str]] | None = None,
 ) -> CleanText:
     """The text of a page as a reader sees it, values of inline templates included.
 
@@ -53,9 +53,9 @@ def clean_wikitext(
         timestamp: when the page was last edited: the date that `{{CURRENTYEAR}}` means.
         tables: "markdown" keeps tables; None leaves them out.
         captions: keep captions of images, as paragraphs.
-        examples: a dict to fill, by name, with the `article` and the `sentence` in which a template was dropped that it
-            does not hold yet. Pass the same one for many pages.
-        templates: the wiki's own templates; None: none are known.
+        templates: what the wiki says its templates mean; None: only those that raywiki knows by name have a text.
+        examples: a dict to fill, by name, with the `article` and the `sentence` in which a template was dropped, guessed or
+            failed that it does not hold yet. Pass the same one for many pages.
 
     Raises:
         ValueError: `tables` is neither None nor "markdown".
@@ -65,10 +65,10 @@ def clean_wikitext(
     """
     if tables not in (None, "markdown"):
         raise ValueError(f"tables={tables!r}: give 'markdown' to keep tables, or None to leave them out")
-    page = Page(site(language, namespaces), title, timestamp, tables, captions, examples=examples, templates=templates)
+    page = Page(site(language, namespaces), title, timestamp, tables, captions, templates=templates, examples=examples)
     try:
         text = _clean(wikitext, page)
-    except Exception as error:  # whatever it is: one page, or one renderer, must not stop a dump
+    except Exception as error:  # whatever it is: one page must not stop a dump
         return second_opinion(wikitext, page.site, error)
     return cleaned(text, wikitext, page)
 

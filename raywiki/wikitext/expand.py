@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import lru_cache
 
 from raywiki.wikitext.functions import call
+from raywiki.wikitext.guess import guess
 from raywiki.wikitext.lookup import renderers
 from raywiki.wikitext.page import PIPE, Page, Template, holds
 from raywiki.wikitext.tags import NOTHING
 from raywiki.wikitext.tidy import GONE, trace
+from raywiki.wikitext.transclude import transclude
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
@@ -41,18 +44,26 @@ def expand(text: str, page: Page) -> str:
 
     def render(match: re.Match[str]) -> str:
         head, bar, rest = match[1].partition("|")
-        if ":" in head:
-            value = _function(head, rest, bar, page)
-        else:
-            renderer = known[head]
-            value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
+        understood = False
+        try:
+            if ":" in head:
+                value, understood = _function(head, rest, bar, page)
+            elif page.templates is None:
+                renderer = known[head]
+                value = renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
+            else:
+                value, understood = _template(head, rest, bar, page)
+        except Exception:  # whatever it is: one template must not cost a page
+            _count(page.failed, head, match, page)
+            value = None
+        if value is None and bar and not understood:
+            value = guess(rest, match.string, match.start(), match.end())
+            if value is not None:
+                _count(page.guessed, head, match, page)
         if value is None:
             if not bar and _SET.search(head):
                 return page.keep(match[0])
-            name = dropped_name(head)
-            dropped[name] += 1
-            if page.examples is not None and name not in page.examples:
-                page.examples[name] = {"article": page.title, "sentence": sentence_around(match)}
+            _count(dropped, head, match, page)
         return value or trace(match.string, *match.span())
 
     limit = len(text) + MAX_GROWTH
@@ -71,19 +82,42 @@ def expand(text: str, page: Page) -> str:
     return text.replace("\x05", "=")
 
 
-def _function(head: str, rest: str, bar: str, page: Page) -> str | None:
+def _count(counter: Counter[str], head: str, match: re.Match[str], page: Page) -> None:
+    """Count a template of which not all is in the text, and note where it stood if it is the first of its name."""
+    name = dropped_name(head)
+    counter[name] += 1
+    if page.examples is not None and name not in page.examples:
+        page.examples[name] = {"article": page.title, "sentence": sentence_around(match)}
+
+
+def _function(head: str, rest: str, bar: str, page: Page) -> tuple[str | None, bool]:
     """A magic word or parser function (`#if: …`), or a template whose name holds a colon."""
     name, _, argument = head.partition(":")
     name = name.strip().lower()
     if name in page.site.template_names or name in ("subst", "safesubst", "msg"):
         return _template(argument, rest, bar, page)
     known, value = call(name, argument, rest if bar else None, page)
-    return value if known else _template(head, rest, bar, page)
+    return (value, True) if known else _template(head, rest, bar, page)
 
 
-def _template(head: str, rest: str, bar: str, page: Page) -> str | None:
-    renderer = renderers(page.site.language)[head]
-    return renderer(Template(head.strip(), rest if bar else None, page)) if renderer else None
+def _template(head: str, rest: str, bar: str, page: Page) -> tuple[str | None, bool]:
+    """What a template shows, and whether what it shows is known: its renderer's value, else its definition's on the wiki.
+
+    A renderer for this wiki knows best. One for all wikis is asked when the wiki's own definition has no answer.
+    """
+    name, arguments = head.strip(), rest if bar else None
+    known = renderers(page.site.language)
+    renderer = known[head]
+    if page.templates is None:
+        return renderer(Template(name, arguments, page)) if renderer else None, False
+    if renderer and known.prefers(head):
+        value = renderer(Template(name, arguments, page))
+        return (value, False) if value is not None else transclude(name, arguments, page)
+    value, is_known = transclude(name, arguments, page)
+    if renderer and value is None:
+        shown = renderer(Template(name, arguments, page))
+        value = shown if shown == "" or not is_known else None  # what shows nothing is not counted as a box
+    return value, is_known
 
 
 @lru_cache(maxsize=10_000)

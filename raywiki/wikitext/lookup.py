@@ -17,6 +17,7 @@ for _module in sorted(module.name for module in pkgutil.iter_modules(templates._
 
 _COUNTRY_CODE = re.compile(r"[A-Z]{3}|UK|EU|USSR")
 _SHORT_ALIAS = 4
+_VARIABLES = {"!", "="}  # magic words by now, which a wiki may still define
 
 
 def renderers(language: str) -> Renderers:
@@ -35,6 +36,7 @@ class Renderers(dict[str, "Renderer | None"]):
     def __init__(self, language: str) -> None:
         self.language = language
         self.aliases = aliases(language)
+        self._preferred: dict[str, bool] = {}
 
     def __missing__(self, written: str) -> Renderer | None:
         if len(self) > 100_000:
@@ -46,6 +48,25 @@ class Renderers(dict[str, "Renderer | None"]):
         self[written] = found
         return found
 
+    def prefers(self, written: str) -> bool:
+        """Whether the renderer of this name knows better than the wiki's own definition.
+
+        It does when it is a user's, or made for this wiki's language, or stands for one of MediaWiki's variables, and where
+        the bundled names of languages speak the wiki's language. Elsewhere `{{lang-en|…}}` would be introduced in English;
+        and a short name means something else on each wiki.
+        """
+        found = self._preferred.get(written)
+        if found is None:
+            name, renderer = normalise(written), self[written]
+            variable = name in _VARIABLES or (written.strip().isupper() and len(name) > _SHORT_ALIAS)
+            own = registered(name, self.language) or registered(self.aliases[0].get(name, ""))
+            spoken = len(name) > _SHORT_ALIAS and self.language in _spoken()
+            found = renderer is not None and bool(variable or own or spoken or not is_builtin(renderer))
+            self._preferred[written] = found
+            if len(self._preferred) > 100_000:
+                self._preferred.clear()
+        return found
+
     def find(self, name: str) -> Renderer | None:
         own, foreign = self.aliases
         return (
@@ -55,6 +76,12 @@ class Renderers(dict[str, "Renderer | None"]):
             or registered(foreign.get(name, ""))
             or of_family(name, self.language)
         )
+
+
+@cache
+def _spoken() -> frozenset[str]:
+    """Codes of the languages in which the names of languages are bundled."""
+    return frozenset(language for names in table("languages").values() for language in names) | {"simple"}
 
 
 @cache

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from raywiki.wikitext.bundled import normalise
-from raywiki.wikitext.definitions import Definitions
 from raywiki.wikitext.sites import Site, words
 from raywiki.wikitext.tidy import GONE, mend
 
@@ -33,8 +33,14 @@ class Page:
     captions: bool = False
     categories: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    guessed: Counter[str] = field(default_factory=Counter)
+    templates: Any = None  # `Definitions`, which are made of what stands here, or None
+    disambiguates: bool = False  # as a template's definition says
+    steps: int = 0  # that definitions have run
+    grown: int = 0  # characters that they have made
+    depth: int = 0  # levels of nodes in nodes that they are in
     examples: dict[str, dict[str, str]] | None = None  # where each dropped template stood first, over many pages
-    templates: Definitions | None = None
     kept: list[str] = field(default_factory=list)  # texts that no later pass may touch
 
     def keep(self, text: str) -> str:
@@ -56,8 +62,8 @@ class CleanText:
         text: paragraphs, headings and lists, with one blank line between them.
         categories: names of the page's categories, without the namespace, in order.
         dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
-        failed_templates: templates whose renderer or definition failed, likewise; nothing of them is in the text.
-        guessed_templates: templates that nobody knows, of which an argument was kept, likewise.
+        failed_templates: those whose renderer, definition or parser function raised an error, by name, with how often.
+        guessed_templates: those about which nothing is known, whose one argument reads like prose and is in the text.
         is_disambiguation: the page only tells which pages a name may mean.
         error: why the page could not be cleaned; `text` is then what mwparserfromhell makes of it or, where even that is
             not possible, the source without the marks of its markup. None: all well.
@@ -75,8 +81,11 @@ class CleanText:
 def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
     """The text with what was found on the page."""
     dropped = dict(page.dropped.most_common())
-    is_disambiguation = any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
-    return CleanText(text, page.categories, dropped, is_disambiguation, error)
+    is_disambiguation = (
+        page.disambiguates or any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
+    )
+    failed, guessed = dict(page.failed.most_common()), dict(page.guessed.most_common())
+    return CleanText(text, page.categories, dropped, is_disambiguation, error, failed, guessed)
 
 
 class Template:
@@ -89,11 +98,11 @@ class Template:
 
     __slots__ = ("_args", "_raw", "name", "page")
 
-    def __init__(self, name: str, raw: str | None, page: Page) -> None:
+    def __init__(self, name: str, raw: str | None, page: Page, args: dict[str, str] | None = None) -> None:
         self.name = name
         self.page = page
         self._raw = raw
-        self._args: dict[str, str] | None = None
+        self._args = args
 
     @property
     def key(self) -> str:
@@ -132,8 +141,10 @@ class Template:
         return values
 
 
-def parse_arguments(raw: str) -> dict[str, str]:
+def parse_arguments(raw: str, *, strip: bool = True) -> dict[str, str]:
     """Arguments by name, the unnamed by position; a bar inside a link separates none.
+
+    `strip`: remove white space around unnamed arguments too, which MediaWiki keeps.
 
     >>> parse_arguments("a| b = c |[[d|e]]")["b"]
     'c'
@@ -150,5 +161,5 @@ def parse_arguments(raw: str) -> dict[str, str]:
             args[key.strip()] = value.strip()
         else:
             position += 1
-            args[str(position)] = piece.strip()
+            args[str(position)] = piece.strip() if strip else piece
     return args

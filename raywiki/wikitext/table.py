@@ -43,7 +43,7 @@ def pages_to_articles(
         namespaces: namespace names by id, as in the dump's `siteinfo`.
         base_url: address of the wiki's main page, as in the dump's `siteinfo`; article addresses are made from it.
         cleaner: "raywiki", or "mwparserfromhell" for the text of the Hugging Face hub's data set, to compare with.
-        templates: the wiki's own templates; None: none are known. mwparserfromhell knows none.
+        templates: what the wiki says its templates mean, for the cleaner "raywiki".
         failed, guessed: counters to add the `failed_templates` and `guessed_templates` of all pages to (`CleanText`).
         options: more keyword arguments of `clean_wikitext`; mwparserfromhell has none.
 

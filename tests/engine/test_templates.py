@@ -27,7 +27,7 @@ def use_templates(text, *, templates=None, examples=None, **_):
     counts = {"dropped": {}, "failed": {}, "guessed": {}}
 
     def put(match):
-        text = templates.get(match[1]) if templates is not None else None
+        text = templates.text(match[1]) if templates is not None else None
         kind = match[1] if match[1] in counts else "dropped" if text is None else None
         if kind:
             counts[kind][match[1]] = counts[kind].get(match[1], 0) + 1

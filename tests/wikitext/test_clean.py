@@ -153,3 +153,20 @@ def test_table_of_pages():
     assert second["dropped_templates"] == [{"name": "foo", "count": 1}, {"name": "disambig", "count": 1}]
     assert pages_to_articles(PAGES.empty_table()).schema == ARTICLES
     assert pages_to_articles(PAGES.empty_table()).num_rows == 0
+
+
+def test_a_failing_renderer_costs_one_template():
+    @template("breaks always")
+    def _(t):
+        raise RuntimeError("no luck")
+
+    try:
+        cleaned = clean_wikitext(
+            "A {{breaks always|12}}{{Breaks_always}} city of {{convert|5|km}}. {{small|{{breaks always|a}}}}"
+        )
+    finally:
+        registry._RENDERERS.pop(("", "breaks always"))
+    assert cleaned.text == "A city of 5 kilometres (3.1 mi)."
+    assert cleaned.failed_templates == {"breaks always": 2, "Breaks always": 1}
+    assert cleaned.dropped_templates == {"breaks always": 2, "Breaks always": 1, "small": 1}
+    assert cleaned.error is None

@@ -14,7 +14,7 @@ from test_bounds import FRAGMENTS, PIECES
 
 from raywiki.dumps import SiteInfo, read_range, read_siteinfo, split_dump
 from raywiki.schema import ARTICLES, PAGES
-from raywiki.wikitext import clean_wikitext, mwparser, pages_to_articles, registry, template
+from raywiki.wikitext import clean_wikitext, mwparser, pages_to_articles
 from raywiki.wikitext.sites import site
 
 EN = site("en")
@@ -33,13 +33,13 @@ b.jpg|picture
 
 
 @pytest.fixture
-def breaks() -> Iterator[None]:
-    @template("breaks always")
-    def _(t):
+def breaks(monkeypatch):
+    """A pass of the cleaner that fails on every page."""
+
+    def fail(text):
         raise RuntimeError("no luck")
 
-    yield
-    registry._RENDERERS.pop(("", "breaks always"))
+    monkeypatch.setattr("raywiki.wikitext.clean.quotes", fail)
 
 
 def test_a_failing_page_is_read_by_mwparserfromhell(breaks):

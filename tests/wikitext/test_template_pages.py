@@ -71,14 +71,14 @@ def test_of_two_pages_of_one_name_a_definition_goes_before_a_redirect_then_the_l
 
 
 def test_names_are_in_the_order_in_which_they_are_searched():
-    names = ["é", "z", "z a", "漢", "\U0001f600", "\uffee", "a", "Z"]  # the last two but one differ as UTF-16 and as UTF-8
+    names = ["é", "z", "z a", "漢", "\U0001f600", "\uffee", "a"]  # the last but one differ as UTF-16 and as UTF-8
     merged = merge_templates([templates(*((i, i, name, name, None) for i, name in enumerate(names)))])
     found = Definitions.from_table(merged)
-    assert [found.get(name) for name in names] == names
-    assert found.get("y") is None is found.get("")
+    assert [found.text(name) for name in names] == names
+    assert found.text("y") is None is found.text("")
 
 
 def test_redirects_end():
     loop = [(1, 1, "a", None, "b"), (2, 1, "b", None, "a"), (3, 1, "c", None, "d"), (4, 1, "d", "text", None)]
     found = Definitions.from_table(merge_templates([templates(*loop, (5, 1, "e", None, "nowhere"))]))
-    assert [found.get(name) for name in "abcde"] == [None, None, "text", "text", None]
+    assert [found.text(name) for name in "abcde"] == [None, None, "text", "text", None]
