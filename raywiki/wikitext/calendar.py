@@ -332,6 +332,8 @@ _NAMED = {
     "l": ("days", True),
     "D": ("short days", True),
 }
+_ENGLISH_DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()  # noqa: SIM905
+_ENGLISH_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905
 _NUMBERS: dict[str, Callable[[datetime], str]] = {
     "n": lambda t: str(t.month), "m": lambda t: f"{t.month:02}", "j": lambda t: str(t.day), "d": lambda t: f"{t.day:02}",
     "N": lambda t: str(t.isoweekday()), "w": lambda t: str(t.isoweekday() % 7), "z": lambda t: str(t.timetuple().tm_yday - 1),
@@ -345,5 +347,3 @@ _NUMBERS: dict[str, Callable[[datetime], str]] = {
     "c": lambda t: t.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
     "r": lambda t: f"{_ENGLISH_DAYS[t.weekday()]}, {t.day:02} {_ENGLISH_MONTHS[t.month - 1]} {t.year} {t:%H:%M:%S} +0000",
 }  # fmt: skip
-_ENGLISH_DAYS = "Mon Tue Wed Thu Fri Sat Sun".split()  # noqa: SIM905
-_ENGLISH_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905

@@ -166,22 +166,30 @@ def _tag(name: str, args: list[str], page: Page) -> str | None:
 
 @function("lc")
 def _lc(text: str, args: list[str], page: Page) -> str:
+    return _lower(text, page)
+
+
+def _lower(text: str, page: Page) -> str:
     return (text.replace("İ", "i").replace("I", "ı") if page.site.language in _DOTTED else text).lower()
 
 
 @function("uc")
 def _uc(text: str, args: list[str], page: Page) -> str:
+    return _upper(text, page)
+
+
+def _upper(text: str, page: Page) -> str:
     return (text.replace("i", "İ") if page.site.language in _DOTTED else text).upper()
 
 
 @function("lcfirst")
 def _lcfirst(text: str, args: list[str], page: Page) -> str:
-    return _lc(text[:1], args, page) + text[1:]
+    return _lower(text[:1], page) + text[1:]
 
 
 @function("ucfirst")
 def _ucfirst(text: str, args: list[str], page: Page) -> str:
-    return _uc(text[:1], args, page) + text[1:]
+    return _upper(text[:1], page) + text[1:]
 
 
 @function("formatnum")

@@ -43,7 +43,7 @@ def plural_form(number: float, language: str, forms: int) -> int:
     if found is None:
         return 0 if number == 1 or forms < 2 else forms - 1
     rule = found.plural_form
-    order = [tag for tag in ("zero", "one", "two", "few", "many", "other") if tag in rule.tags or tag == "other"]
+    order: list[str] = [tag for tag in ("zero", "one", "two", "few", "many", "other") if tag in rule.tags or tag == "other"]
     exact = abs(int(number)) if float(number).is_integer() else abs(number)
     return min(order.index(rule(exact)), forms - 1)
 
