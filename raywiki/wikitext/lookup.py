@@ -8,14 +8,17 @@ import re
 from functools import cache, lru_cache
 
 from raywiki.wikitext import templates
-from raywiki.wikitext.bundled import normalise, table, words_of
-from raywiki.wikitext.registry import Renderer, changes, is_builtin, of_family, registered
+from raywiki.wikitext.bundled import normalise, template_aliases
+from raywiki.wikitext.cldr import countries_by_name, country_codes
+from raywiki.wikitext.registry import ANY_WIKI, Renderer, changes, is_builtin, of_family, registered
+from raywiki.wikitext.templates.french import SHOWS_ITSELF
 
 for _module in sorted(module.name for module in pkgutil.iter_modules(templates.__path__)):
     importlib.import_module(f"{templates.__name__}.{_module}")  # each registers its renderers
 
 _COUNTRY_CODE = re.compile(r"[A-Z]{3}|UK|EU|USSR")
 _SHORT_ALIAS = 4
+_NAMED = ("fr", "ru")  # wikis in which {{France}} is a flag and a name; elsewhere it may be a box about the country
 
 
 def renderers(language: str) -> Renderers:
@@ -40,7 +43,7 @@ class Renderers(dict[str, "Renderer | None"]):
             self.clear()
         found = self.find(normalise(written))
         code = written.strip()
-        if _COUNTRY_CODE.fullmatch(code) and (found is None or (code in table("countries") and is_builtin(found))):
+        if _COUNTRY_CODE.fullmatch(code) and (found is None or (code in country_codes() and is_builtin(found))):
             found = self.find("country code")  # in capitals: {{AUT}} is Austria, {{aut|…}} an author's name
         self[written] = found
         return found
@@ -49,26 +52,35 @@ class Renderers(dict[str, "Renderer | None"]):
         own, foreign = self.aliases
         return (
             registered(name, self.language)
+            or registered(own.get(name, ""), self.language)
             or registered(own.get(name, ""))
             or registered(name)
             or registered(foreign.get(name, ""))
             or of_family(name, self.language)
+            or registered(name, ANY_WIKI)
+            or self._named(name)
         )
+
+    def _named(self, name: str) -> Renderer | None:
+        """Templates that show their own name: {{Allemagne}}, {{Louis XIV}}."""
+        if self.language in _NAMED and name in countries_by_name(self.language):
+            return registered("named country")
+        return registered("named century") if self.language == "fr" and SHOWS_ITSELF.fullmatch(name) else None
 
 
 @cache
 def aliases(language: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Local template names → the name they are registered under, from `data/aliases.txt`: the wiki's own, and others'.
+    """Local template names → the name they are registered under, from `data/templates.toml`: the wiki's own, and others'.
 
     Templates travel between wikis with translated articles, so those of other wikis count too; but not short names,
     which mean something else everywhere.
     """
     found: dict[str, str] = {}
     own: dict[str, str] = {}
-    for section, names in words_of("aliases.txt").items():
+    for section, names in template_aliases().items():
         for name, local in names.items():
             for alias in local:
-                if section == language:
+                if section in (language, "all"):
                     own.setdefault(normalise(alias), normalise(name))
                 elif len(alias) > _SHORT_ALIAS:
                     found.setdefault(normalise(alias), normalise(name))
