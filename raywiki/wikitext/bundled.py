@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 DATA = Path(__file__).parent / "data"
 
@@ -30,13 +32,15 @@ def words_of(name: str) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+TemplateList = dict[str, Any]  # kind → names, or for `shows` and `alias` a table; see templates/listed.py
+
+
 @cache
-def table(name: str) -> dict[str, dict[str, str]]:
-    """A bundled table (`countries`, `languages`): code → language → name."""
-    lines = (DATA / f"{name}.tsv").read_text(encoding="utf-8").splitlines()
-    rows = [line.split("\t") for line in lines if not line.startswith("#")]
-    header, found = rows[0][1:], {}
-    for codes, *names in rows[1:]:
-        by_language = {language: name for language, name in zip(header, names, strict=False) if name}
-        found.update(dict.fromkeys(codes.split(","), by_language))
-    return found
+def template_lists() -> dict[str, TemplateList]:
+    """`data/templates.toml`: wiki (or "all") → kind → names."""
+    return tomllib.loads((DATA / "templates.toml").read_text(encoding="utf-8"))
+
+
+def template_aliases() -> dict[str, dict[str, list[str]]]:
+    """Wiki (or "all") → the name under which a renderer is registered → what the wiki calls it."""
+    return {wiki: section["alias"] for wiki, section in template_lists().items() if "alias" in section}

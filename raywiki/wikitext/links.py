@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from raywiki.wikitext.bundled import normalise, table
+from raywiki.wikitext.bundled import normalise
+from raywiki.wikitext.cldr import language_codes
 from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.sites import words
 from raywiki.wikitext.tags import NOTHING
@@ -119,4 +120,4 @@ def interlanguage() -> frozenset[str]:
     more = "als bat-smg be-tarask be-x-old bcl bjn cbk-zam cdo cho diq eml ext fiu-vro gag glk gom ksh kaa kab kbd koi krj lbe"
     more += " lez lrc ltg map-bms mdf mhr min mrj mus myv mzn nah nds-nl new olo pag pap pfl pih pnb rmy roa-rup roa-tara"
     more += " simple srn szl tcy tyv vep vls wa xmf zea zh-classical zh-min-nan zh-yue azb bxr ce atj dty inh kbp lfn nqo shn"
-    return frozenset(table("languages")) | frozenset(more.split())
+    return language_codes() | frozenset(more.split())

@@ -8,8 +8,10 @@ import re
 from functools import cache, lru_cache
 
 from raywiki.wikitext import templates
-from raywiki.wikitext.bundled import normalise, table, words_of
-from raywiki.wikitext.registry import Renderer, changes, is_builtin, of_family, registered
+from raywiki.wikitext.bundled import normalise, template_aliases, template_lists
+from raywiki.wikitext.cldr import countries_by_name, country_codes
+from raywiki.wikitext.registry import ANY_WIKI, Renderer, changes, is_builtin, of_family, registered
+from raywiki.wikitext.templates.french import SHOWS_ITSELF
 from raywiki.wikitext.variables import renderer as variable_renderer
 
 for _module in sorted(module.name for module in pkgutil.iter_modules(templates.__path__)):
@@ -18,6 +20,7 @@ for _module in sorted(module.name for module in pkgutil.iter_modules(templates._
 _COUNTRY_CODE = re.compile(r"[A-Z]{3}|UK|EU|USSR")
 _SHORT_ALIAS = 4
 _VARIABLES = {"!", "="}  # magic words by now, which a wiki may still define
+_NAMED = ("fr", "ru")  # wikis in which {{France}} is a flag and a name; elsewhere it may be a box about the country
 
 
 def renderers(language: str) -> Renderers:
@@ -43,7 +46,7 @@ class Renderers(dict[str, "Renderer | None"]):
             self.clear()
         found = variable_renderer(written, self.language) or self.find(normalise(written))
         code = written.strip()
-        if _COUNTRY_CODE.fullmatch(code) and (found is None or (code in table("countries") and is_builtin(found))):
+        if _COUNTRY_CODE.fullmatch(code) and (found is None or (code in country_codes() and is_builtin(found))):
             found = self.find("country code")  # in capitals: {{AUT}} is Austria, {{aut|…}} an author's name
         self[written] = found
         return found
@@ -51,17 +54,18 @@ class Renderers(dict[str, "Renderer | None"]):
     def prefers(self, written: str) -> bool:
         """Whether the renderer of this name knows better than the wiki's own definition.
 
-        It does when it is a user's, or made for this wiki's language, or stands for one of MediaWiki's variables, and where
-        the bundled names of languages speak the wiki's language. Elsewhere `{{lang-en|…}}` would be introduced in English;
-        and a short name means something else on each wiki.
+        It does when it is a user's, or made for this wiki's language, or stands for one of MediaWiki's variables, and on wikis
+        whose own names are listed, where ours were looked at. Elsewhere `{{lang-en|…}}` would be introduced in words that are
+        not that wiki's; and a short name means something else on each wiki.
         """
         found = self._preferred.get(written)
         if found is None:
             name, renderer = normalise(written), self[written]
             variable = name in _VARIABLES or (written.strip().isupper() and len(name) > _SHORT_ALIAS)
-            own = registered(name, self.language) or registered(self.aliases[0].get(name, ""))
-            spoken = len(name) > _SHORT_ALIAS and self.language in _spoken()
-            found = renderer is not None and bool(variable or own or spoken or not is_builtin(renderer))
+            alias = self.aliases[0].get(name, "")
+            own = registered(name, self.language) or registered(alias, self.language) or registered(alias)
+            listed = len(name) > _SHORT_ALIAS and self.language in _listed()
+            found = renderer is not None and bool(variable or own or listed or not is_builtin(renderer))
             self._preferred[written] = found
             if len(self._preferred) > 100_000:
                 self._preferred.clear()
@@ -71,32 +75,41 @@ class Renderers(dict[str, "Renderer | None"]):
         own, foreign = self.aliases
         return (
             registered(name, self.language)
+            or registered(own.get(name, ""), self.language)
             or registered(own.get(name, ""))
             or registered(name)
             or registered(foreign.get(name, ""))
             or of_family(name, self.language)
+            or registered(name, ANY_WIKI)
+            or self._named(name)
         )
+
+    def _named(self, name: str) -> Renderer | None:
+        """Templates that show their own name: {{Allemagne}}, {{Louis XIV}}."""
+        if self.language in _NAMED and name in countries_by_name(self.language):
+            return registered("named country")
+        return registered("named century") if self.language == "fr" and SHOWS_ITSELF.fullmatch(name) else None
 
 
 @cache
-def _spoken() -> frozenset[str]:
-    """Codes of the languages in which the names of languages are bundled."""
-    return frozenset(language for names in table("languages").values() for language in names) | {"simple"}
+def _listed() -> frozenset[str]:
+    """Languages of the wikis with names of their own in `data/templates.toml`, and those that use the English ones."""
+    return frozenset(template_lists()) | {"en", "simple"}
 
 
 @cache
 def aliases(language: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Local template names → the name they are registered under, from `data/aliases.txt`: the wiki's own, and others'.
+    """Local template names → the name they are registered under, from `data/templates.toml`: the wiki's own, and others'.
 
     Templates travel between wikis with translated articles, so those of other wikis count too; but not short names,
     which mean something else everywhere.
     """
     found: dict[str, str] = {}
     own: dict[str, str] = {}
-    for section, names in words_of("aliases.txt").items():
+    for section, names in template_aliases().items():
         for name, local in names.items():
             for alias in local:
-                if section == language:
+                if section in (language, "all"):
                     own.setdefault(normalise(alias), normalise(name))
                 elif len(alias) > _SHORT_ALIAS:
                     found.setdefault(normalise(alias), normalise(name))

@@ -6,7 +6,7 @@ not hold. So the templates that stand inside sentences are rendered by name, eac
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from raywiki.wikitext.bundled import normalise
 from raywiki.wikitext.page import Template
@@ -14,10 +14,11 @@ from raywiki.wikitext.page import Template
 Renderer = Callable[[Template], "str | None"]
 
 _RENDERERS: dict[tuple[str, str], Renderer] = {}  # (language or "", name) → renderer
-_FAMILIES: dict[tuple[str, str], Renderer] = {}  # the same for names given with a `*` at the end
+_FAMILIES: dict[tuple[str, str], Renderer] = {}  # the same for names given with a `*` at the end or the beginning, `*` kept
 _changes = 0  # grows with every registration, so that what was looked up before is looked up again
 
 _SHORT_NAME = 4
+ANY_WIKI = "*"  # where a wiki's own names stand for the others: templates travel with articles that are translated
 
 
 def template(*names: str, language: str | None = None) -> Callable[[Renderer], Renderer]:
@@ -25,7 +26,8 @@ def template(*names: str, language: str | None = None) -> Callable[[Renderer], R
 
     The function gets a `Template` and returns wikitext (the page's clean-up goes on with it), "" when the template
     shows nothing, or None when it has no value to show: then it is counted among the dropped. Case and underscores of
-    a name do not matter; a name that ends in `*` stands for all names that begin so. What is registered last wins.
+    a name do not matter; a name that ends in `*` stands for all names that begin so, one that begins with `*` for all that
+    end so. What is registered last wins.
     A cluster's workers need the registration too: put it in a module that they import.
 
     Raises:
@@ -44,13 +46,22 @@ def template(*names: str, language: str | None = None) -> Callable[[Renderer], R
     def register(render: Renderer) -> Renderer:
         global _changes
         for name in names:
-            is_family = name.endswith("*") and len(name) > 1
-            key = language or "", normalise(name[:-1] if is_family else name)
+            is_family = len(name) > 1 and (name[0] == "*") != (name[-1] == "*")
+            key = language or "", _family(name) if is_family else normalise(name)
             _set(_FAMILIES if is_family else _RENDERERS, key, render)
         _changes += 1
         return render
 
     return register
+
+
+def _family(name: str) -> str:
+    """A family's name as names are compared; a blank at its open end counts.
+
+    >>> _family("IPA-*"), _family("* icon"), _family("Calcio *")
+    ('ipa-*', '* icon', 'calcio *')
+    """
+    return name.replace("_", " ").lower()
 
 
 def _set(table: dict[tuple[str, str], Renderer], key: tuple[str, str], render: Renderer) -> None:
@@ -77,15 +88,11 @@ def english_template(*names: str) -> Callable[[Renderer], Renderer]:
     return register
 
 
-def names_in(listing: str) -> list[str]:
-    """The names of a list with commas between them. A name never runs on in the next line.
-
-    >>> names_in("nowrap, small,\\nbig")
-    ['nowrap', 'small', 'big']
-    """
-    *full, last = listing.strip().split("\n")
-    assert all(line.endswith(",") for line in full), f"a name is broken over two lines: {listing}"
-    return [name.strip() for line in full for name in line[:-1].split(",")] + [name.strip() for name in last.split(",")]
+def travelling_template(names: Iterable[str], render: Renderer) -> None:
+    """Let other wikis know these names of one wiki too, unless they have them; not short ones, which differ everywhere."""
+    for name in names:
+        if len(name) > _SHORT_NAME and "*" not in name:
+            _RENDERERS.setdefault((ANY_WIKI, name), render)
 
 
 def changes() -> int:
@@ -94,16 +101,19 @@ def changes() -> int:
 
 
 def registered(name: str, language: str = "") -> Renderer | None:
-    """The renderer of exactly this name, as `normalise` gives it, in one language or, with "", in all."""
+    """The renderer of exactly this name, as `normalise` gives it, in one language or, with "", in all; see `ANY_WIKI`."""
     return _RENDERERS.get((language, name))
 
 
 def of_family(name: str, language: str) -> Renderer | None:
-    """The renderer of the first family whose beginning this name has."""
-    for (where, beginning), render in _FAMILIES.items():
-        if name.startswith(beginning) and where in ("", language):
-            return render
-    return None
+    """The renderer of the family that this name belongs to: of several the one with the longest common part."""
+    best, found = 0, None
+    for (where, family), render in _FAMILIES.items():
+        common = family.strip("*")
+        belongs = name.startswith(common) if family[-1] == "*" else name.endswith(common)
+        if belongs and where in ("", language) and len(common) > best:
+            best, found = len(common), render
+    return found
 
 
 def is_builtin(render: Renderer) -> bool:

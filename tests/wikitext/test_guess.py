@@ -12,10 +12,10 @@ from raywiki.wikitext import clean_wikitext
     [
         ("de", "Die {{Kursivschrift|große Stadt}} am Fluss.", "Die große Stadt am Fluss."),
         ("de", "{{Kursivschrift|Die Stadt}} am Fluss.", "Die Stadt am Fluss."),
-        ("ja", "{{某フォント|葛}}飾区は{{某フォント|東京}}にある。", "葛飾区は東京にある。"),
+        ("ja", "{{某飾り|葛}}飾区は{{某飾り|東京}}にある。", "葛飾区は東京にある。"),
         ("ru", "Слово {{особый шрифт|буква}}, и ещё ({{особый шрифт|другая}}).", "Слово буква, и ещё (другая)."),
         ("hi", "यह {{अज्ञात शैली|बड़ा नगर}} है।", "यह बड़ा नगर है।"),
-        ("en", "It was {{doubted span|a large town|date=May 2015}} then.", "It was a large town then."),
+        ("en", "It was {{puzzled passage|a large town|date=May 2015}} then.", "It was a large town then."),
     ],
 )
 def test_prose_in_a_sentence_is_kept(language, wikitext, text):

@@ -5,29 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from raywiki.wikitext.cldr import country_name
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import english_template, template
-from raywiki.wikitext.templates.names import country_name
+
 
 # What stands before the symbol: the English Wikipedia's "Ticker symbol templates".
-_EXCHANGES = {
-    "nyse": "NYSE", "nyse american": "NYSE American", "amex": "NYSE American", "nyse arca": "NYSE Arca", "nasdaq": "Nasdaq",
-    "nasdaqsymbol": "Nasdaq", "otc pink": "OTC Pink", "otcqx": "OTCQX", "otcqb": "OTCQB", "lse": "LSE", "aim": "AIM",
-    "tsx": "TSX", "tsxv": "TSXV", "tyo": "TYO", "tse": "TYO", "bse": "BSE", "nse": "NSE", "sehk": "SEHK", "hkex": "SEHK",
-    "sse": "SSE", "szse": "SZSE", "krx": "KRX", "asx": "ASX", "nzx": "NZX", "sgx": "SGX", "myx": "MYX", "pse": "PSE",
-    "idx": "IDX", "twse": "TWSE", "euronext": "Euronext", "euronext paris": "Euronext Paris", "fwb": "FWB", "six": "SIX",
-    "swx": "SIX", "bmad": "BMAD", "bit": "BIT", "borsa italiana": "BIT", "omx": "Nasdaq Nordic", "ose": "OSE", "wse": "WSE",
-    "jse": "JSE", "bmv": "BMV", "b3": "B3", "bovespa": "B3", "moex": "MCX", "tase": "TASE", "bist": "BIST",
-    "athex": "Χ.Α.", "hnx": "HNX", "hose": "HOSE", "vse": "VSE", "isin": "ISIN",
-}  # fmt: skip
-
-
-@english_template(*_EXCHANGES)
-def stock_symbol(t: Template) -> str | None:
-    """`{{NYSE|IBM}}` → NYSE: IBM."""
-    return f"{_EXCHANGES[t.key]}: {t[1]}" if t[1] else None
-
-
 @english_template("jct", "road", "roadlink")
 def junction(t: Template) -> str | None:
     """Roads by kind and number, and what they lead to: `{{jct|state=CA|I|5|city1=Redding}}` → I-5 – Redding."""
@@ -41,15 +24,15 @@ def _pairs(args: list[str]) -> list[tuple[str, str]]:
     return list(zip(args[::2], [*args[1::2], ""], strict=False))
 
 
-@english_template("rws", "stn", "stnlnk", "stnlink", "rail station", "metrosta", "lnl", "lul stations", "ltostn", "mrt station")
+@english_template("rws", "stn", "stnlnk", "stnlink", "rail station", "metrosta", "lul stations", "ltostn", "mrt station")
 def station_name(t: Template) -> str | None:
     return t.first(3, 1) if t.key in ("stn", "stnlnk", "stnlink") else t[1] or None
 
 
-@english_template("station", "sta", "station link")
+@english_template("station", "sta")
 def station(t: Template) -> str | None:
     """`{{station|Ebisu}}` → Ebisu Station."""
-    return f"{t[1]} Station" if t[1] else None
+    return f"{t[1]} Station" if t[1] and t.language in ("en", "simple", "vi") else t[1] or None
 
 
 @english_template("baseball year", "by", "mlby", "mlb year", "nfly", "nfl year", "nbay", "nba year", "nhly", "nhl year",
@@ -87,20 +70,10 @@ def unicode_character(t: Template) -> str | None:
     return " ".join(filter(None, (f"U+{t[1].upper():0>4}", printable and t.page.keep(printable), name.upper())))
 
 
-@english_template("u+", "unicode code point")
-def code_point(t: Template) -> str | None:
-    return f"U+{t[1]}" if t[1] else None
-
-
 @english_template("patent", "us patent application", "european patent")
 def patent(t: Template) -> str | None:
     country, number = (t[1], t[2]) if t.key == "patent" else ("US", t[1])
     return f"{country} patent {number}" if number else None
-
-
-@english_template("utc", "utc offset")
-def utc(t: Template) -> str:
-    return f"UTC{t[1]}"
 
 
 @english_template("£sd", "lsd")

@@ -2,16 +2,64 @@
 
 from __future__ import annotations
 
-import calendar
 import re
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from raywiki.wikitext.calendar import format_date, month_number, parse_date
-from raywiki.wikitext.numbers import integer
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import template
 
 _YES = ("y", "yes", "1", "true")
+# Where a date's year stands is seen from its digits; only of years below 100 it is not, and then the wiki's own order counts.
+_DAY_FIRST = frozenset(("fr", "es", "pt", "it", "ru", "be", "pl", "ca"))
+_YEAR = re.compile(r"-?\d{1,4}")
+_TIME = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
+_ISO = re.compile(r"\d{4}-?\d\d-?\d\d")
+_SUFFIX = re.compile(r"(?:er|º|ª|\.|年|月|日|년|월|일)$")
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of a template's arguments."""
+
+    year: int
+    month: int
+    day: int
+
+    def moment(self) -> datetime | None:
+        """None: no such day in the calendar, or a year before Christ."""
+        try:
+            return datetime(self.year, self.month, self.day, tzinfo=UTC)
+        except ValueError:
+            return None
+
+
+def read_day(args: list[str], language: str) -> Day | None:
+    """The day that three arguments mean, in the order in which they fit: `1960|5|3`, `3|5|1960`, `3|mai|1960`, `May|3|1960`.
+
+    None where they do not fit, as nobody may rearrange what he does not understand.
+    """
+    if len(args) < 3:
+        return None
+    a, b, c = (_SUFFIX.sub("", value.strip()) for value in args[:3])
+    orders = [(a, b, c), (c, b, a), (c, a, b)]  # (year, month, day) if the arguments are year first, day first, month first
+    if len(a.lstrip("-")) < 3 and (language in _DAY_FIRST or len(c) > 2 or not b.isdecimal()):
+        orders = [*orders[1:], orders[0]]
+    for i, (year, month, day) in enumerate(orders):
+        american = orders[i] == (c, a, b) and orders[i] != (c, b, a)
+        if american and month.isdecimal():
+            continue  # 5|13|1960 may mean anything
+        number = month_number(month)
+        if _YEAR.fullmatch(year) and number and day.isdecimal() and len(day) < 3 and 1 <= int(day) <= 31:
+            return Day(int(year), number, int(day))
+    return None
+
+
+def shown_day(day: Day, language: str, *, month_first: bool = False) -> str:
+    """`format_date` of a day; French has 1er."""
+    shown = format_date(str(day.year), str(day.month), str(day.day), language, month_first=month_first)
+    return f"1er {shown[2:]}" if language == "fr" and day.day == 1 and shown.startswith("1 ") else shown
 
 
 def _month_first(t: Template) -> bool:
@@ -19,170 +67,53 @@ def _month_first(t: Template) -> bool:
     return t["df"].lower() not in _YES
 
 
-def _date(t: Template, parts: list[str]) -> str | None:
-    year, month, day = ([part.strip() for part in parts] + ["", "", ""])[:3]
-    if not year:
+def shown_date(t: Template, args: list[str]) -> str | None:
+    """Year, year and month, or a day; what does not fit stays as it was written, in its order; None: nothing is there."""
+    filled = [value for value in args[:3] if value]
+    if not filled:
         return None
-    if not re.fullmatch(r"-?\d{1,4}", year):
-        return year if not month else None
-    return format_date(year, month, day, t.language, month_first=_month_first(t))
-
-
-def _years(start: list[str], end: datetime | None) -> int | None:
-    year = integer(start[0]) if start else None
-    if end is None or year is None:
-        return None
-    month = month_number(start[1]) or 1 if len(start) > 1 else 1
-    day = integer(start[2]) or 1 if len(start) > 2 else 1
-    return end.year - year - ((end.month, end.day) < (month, day))
-
-
-_AGED = {
-    "en": "aged {}",
-    "vi": "{} tuổi",
-    "uk": "{} р.",
-    "el": "{} ετών",
-    "fr": "{} ans",
-    "de": "{} Jahre",
-    "es": "{} años",
-    "ru": "{} лет",
-}
-_AGE = {**_AGED, "en": "age {}"}
-
-
-def _aged(t: Template, years: int | None, words: dict[str, str]) -> str:
-    return "" if years is None else f" ({words.get(t.language, words['en']).format(years)})"
+    if day := read_day(args, t.language):
+        return shown_day(day, t.language, month_first=_month_first(t))
+    year, month = (*filled, "")[:2]
+    if len(filled) == 2 and re.fullmatch(r"-?\d{1,4}", year) and month_number(month):
+        if len(year) < 3 and not month.isdecimal():  # {{date|7|janvier}}
+            return format_date("", month, year, t.language)
+        if len(year) > 2 or t.language not in _DAY_FIRST:
+            return format_date(year, month, "", t.language)
+    return " ".join(filled)
 
 
 @template("birth date", "dob", "start date", "end date", "death date", "film date", "bda2", "birthdate", "dts",
-          "date table sorting", "birth date2", "start-date", "end-date",
+          "date table sorting", "birth date2", "start-date", "end-date", "date", "datum", "date-", "dat", "d-date",
           "release date", "launch date", "dtsx", "fecha de inicio", "fecha", "birth year", "birth-date", "death-date",
           "death year", "дата початку", "дата створення")  # fmt: skip
 def date(t: Template) -> str | None:
+    """`{{birth date|1990|1|7}}`, `{{date|7|janvier|1990}}`, `{{date|2000-07-25}}`, `{{birth-date|7 January 1990}}`."""
     args = t.positional()
-    if not args:
+    if not any(args):
         return None
-    if not args[0].isdecimal():  # {{birth-date|7 January 1990}}, or words
-        return args[0] or None
-    return _date(t, args) or args[0]
+    day = read_day(args, t.language)
+    if day is None and not re.fullmatch(r"-?\d*", args[0]) and not month_number(args[0]):
+        moment = parse_date(args[0]) if _ISO.match(args[0]) else None  # else words: {{birth-date|7 January 1990}}
+        return shown_day(Day(moment.year, moment.month, moment.day), t.language) if moment else _in_order(args)
+    shown = shown_date(t, args)
+    hour, minute = ([*args[3:5], "", ""])[:2]
+    is_time = _TIME.fullmatch(f"{hour}:{minute}")
+    if day and shown and is_time and t.key in ("start date", "end date"):
+        second = f":{args[5]:0>2}" if len(args) > 5 and args[5].isdecimal() else ""
+        zone = " (UTC)" if len(args) > 6 and args[6] == "Z" else ""
+        return f"{hour:0>2}:{minute:0>2}{second}, {shown}{zone}"
+    return shown
 
 
-@template("date", "datum", "date-", "dat", "d-date")
-def free_date(t: Template) -> str | None:
-    """`{{date|7|janvier|1990}}`, `{{Дата|2000|7|25}}`, `{{date|2000-07-25}}`."""
-    args = [value for value in t.positional() if value]
-    if len(args) >= 3 and re.fullmatch(r"\d{3,4}", args[0]):
-        return _date(t, args)
-    if len(args) >= 3 and re.fullmatch(r"\d{1,2}(?:er)?", args[0]):
-        return format_date(args[2], args[1], args[0].removesuffix("er"), t.language)
-    if len(args) == 1 or (len(args) > 1 and not args[1].isdecimal()):
-        moment = parse_date(args[0])
-        return format_date(str(moment.year), str(moment.month), str(moment.day), t.language) if moment else " ".join(args[:3])
-    return " ".join(args) or None
-
-
-@template("birth date and age", "bda", "birth date and age2", "birth-date and age", "start date and age",
-          "end date and age", "birth year and age", "dob and age",
-          "release date and age", "birth based on age as of date")  # fmt: skip
-def date_and_age(t: Template) -> str | None:
-    args = [value for value in t.positional() if value]
-    if not args:
-        return None
-    if not args[0].isdecimal():
-        moment = parse_date(args[0])
-        return args[0] + (
-            _aged(
-                t,
-                _years([str(moment.year), str(moment.month), str(moment.day)], t.page.now),
-                _AGE,
-            )
-            if moment
-            else ""
-        )
-    shown = _date(t, args)
-    if shown is None or "start" in t.key or "end" in t.key:
-        return shown
-    return shown + _aged(t, _years(args, t.page.now), _AGE)
-
-
-@template(
-    "death date and age",
-    "dda",
-    "death-date and age",
-    "death date and age2",
-    "death year and age",
-    "date de décès",
-)
-def death_date_and_age(t: Template) -> str | None:
-    args = [value for value in t.positional() if value]
-    if not args:
-        return None
-    if not args[0].isdecimal():
-        return args[0]
-    if "year" in t.key:
-        died, born = integer(args[0]), integer(args[1]) if len(args) > 1 else None
-        return args[0] + _aged(t, None if died is None or born is None else died - born, _AGED)
-    day = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*(args[:3] if len(args) > 2 else ["1", "1", "1"])))
-    return (_date(t, args[:3]) or "") + _aged(t, _years(args[3:6], day), _AGED)
-
-
-@template(
-    "age",
-    "age in years",
-    "вік",
-    "alter",
-    "âge",
-    "edad",
-    "tuổi",
-    "ηλικία",
-    "years ago",
-    "ya",
-)
-def age(t: Template) -> str | None:
-    args = [value for value in t.positional() if value]
-    if "ago" in t.key or t.key == "ya":
-        years = integer(args[0]) if args else None
-        return None if years is None else str(t.page.now.year - years)
-    end = parse_date("{:0>4}-{:0>2}-{:0>2}".format(*args[3:6])) if len(args) > 5 else t.page.now
-    years = _years(args[:3], end)
-    return None if years is None else str(years)
-
-
-@template("age in years and days", "ayd", "age in years, months and days", "age in years and months", "aymd")
-def exact_age(t: Template) -> str | None:
-    """`{{ayd|1990|1|1|2000|1|3}}` → 10 years, 2 days; a second date that is missing is the day of the last edit."""
-    args = [value for value in t.positional() if value]
-    start, end = _moment(args[:3]), _moment(args[3:6]) if len(args) > 5 else t.page.now
-    if start is None or end is None:
-        return None
-    start, end = start.replace(tzinfo=None), end.replace(tzinfo=None)
-    if end < start:
-        return None
-    months = 12 * (end.year - start.year) + end.month - start.month - (end.day < start.day)
-    name, words = t.key, {"vi": ("{} năm", "{} tháng", "{} ngày")}.get(t.language)
-    has_months = "month" in name or name == "aymd"
-    since = _plus_months(start, months if has_months else months // 12 * 12)
-    shown: list[str] = []
-    values = (months // 12, months % 12 if has_months else None, None if name.endswith("and months") else (end - since).days)
-    for i, value in enumerate(values):
-        if value is not None and (value or (i == 2 and not shown)):
-            word = words[i] if words else "{} " + ("year", "month", "day")[i] + "s" * (value != 1)
-            shown.append(word.format(value))
-    return ", ".join(shown) if "," not in name or len(shown) < 2 else f"{', '.join(shown[:-1])} and {shown[-1]}"
-
-
-def _moment(parts: list[str]) -> datetime | None:
-    return parse_date("{:0>4}-{:0>2}-{:0>2}".format(*parts)) if len(parts) == 3 else None
-
-
-def _plus_months(moment: datetime, months: int) -> datetime:
-    years, month = divmod(moment.month - 1 + months, 12)
-    last_day = calendar.monthrange(moment.year + years, month + 1)[1]
-    return moment.replace(year=moment.year + years, month=month + 1, day=min(moment.day, last_day))
+def _in_order(args: list[str]) -> str:
+    """The words of a date: the first argument where it has all of them, else those that stand beside it."""
+    return args[0] if " " in args[0] else " ".join(filter(None, args[:3]))
 
 
 _AS_OF = {
-    "en": ("As of {}", "As of {}", "As of {}"), "vi": ("Tính đến năm {}", "Tính đến {}", "Tính đến {}"),
+    "en": ("As of {}", "As of {}", "As of {}"), "simple": ("As of {}", "As of {}", "As of {}"), "vi": ("Tính đến năm {}",
+    "Tính đến {}", "Tính đến {}"),
     "uk": ("Станом на {} рік", "Станом на {}", "Станом на {}"),
     "el": ("Από το {}", "Από τον {}", "Από τις {}"), "es": ("A {}", "A {}", "A {}"), "de": ("Stand {}", "Stand {}",
     "Stand {}"), "fr": ("En {}", "En {}", "Au {}"),
@@ -198,7 +129,7 @@ def as_of(t: Template) -> str | None:
     if not args:
         return None
     shown = _date_of(t, args)
-    words = _AS_OF.get(t.language, _AS_OF["en"])[min(len(args), 3) - 1]
+    words = _AS_OF.get(t.language, ("{}",) * 3)[min(len(args), 3) - 1]
     if t["since"].lower() in _YES and t.language == "en":
         words = "Since {}"
     text = words.format(shown)
@@ -223,9 +154,10 @@ _CIRCA = {
     "es": "c. {}",
     "it": "c. {}",
     "el": "περ. {}",
-    "pl": "ok. {}",
-    "pt": "c. {}",
-}
+    "pl": "ok. {}", "pt": "c. {}", "nl": "ca. {}", "sv": "ca {}", "cs": "asi {}", "tr": "y. {}", "ja": "{}頃", "zh": "約{}",
+    "ko": "{}경",
+    "ar": "نحو {}", "fa": "حدود {}", "he": "בסביבות {}", "hi": "लगभग {}", "bn": "আনু. {}",
+}  # fmt: skip
 
 
 @template("circa", "c.", "ca.", "ca", "circa2", "approx", "близько", "бл")
@@ -311,26 +243,10 @@ def old_new_date(t: Template) -> str | None:
     return f"{old_day} ({day}) {new.partition(' ')[2]} {year}".strip()
 
 
-_EPOCH = {
-    "av jc": "av. J.-C.",
-    "ap jc": "apr. J.-C.",
-    "bce": "BCE",
-    "до н. е.": "до н. е.",
-    "до н.е.": "до н. е.",
-    "bc": "BC",
-    "ad era": "AD",
-}
-
-
-@template(*_EPOCH)
-def epoch(t: Template) -> str:
-    return f"{t[1]} {_EPOCH.get(t.key, 'av. J.-C.')}".strip()
-
-
 @template("start and end dates", "daterange", "date range")
 def date_range(t: Template) -> str | None:
     args = t.positional()
-    start, end = _date(t, args[:3]), _date(t, args[3:6]) if len(args) > 3 else None
+    start, end = shown_date(t, args[:3]), shown_date(t, args[3:6]) if len(args) > 3 else None
     return f"{start} – {end}" if start and end else start
 
 

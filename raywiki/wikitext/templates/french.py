@@ -12,6 +12,9 @@ from raywiki.wikitext.templates.quantities import english_ordinal
 _CENTURY = {
     "es": "siglo {}", "pt": "século {}", "ca": "segle {}", "it": "{} secolo", "de": "{}. Jahrhundert", "pl": "{} wiek",
     "uk": "{} століття", "ru": "{} век", "vi": "thế kỷ {}", "en": "{} century", "simple": "{} century",
+    "nl": "{}e eeuw", "cs": "{}. století", "tr": "{}. yüzyıl", "ja": "{}世紀", "zh": "{}世紀", "ko": "{}세기",
+    "ar": "القرن {}", "fa": "سدهٔ {}",
+    "he": "המאה ה-{}", "hi": "{}वीं शताब्दी", "bn": "{} শতাব্দী",
 }  # fmt: skip
 _ENDINGS = {
     "er": "er",
@@ -34,6 +37,8 @@ def century(t: Template) -> str | None:
         return None
     if t.language in _CENTURY:
         return _CENTURY[t.language].format(english_ordinal(args[0]) if "century" in _CENTURY[t.language] else args[0])
+    if t.language != "fr":
+        return args[0]
     name = t.key
     before = " av. J.-C." if name.startswith("-s") else ""
     if name.startswith("sp") and len(args) >= 4:
@@ -68,7 +73,7 @@ def unite(t: Template) -> str | None:
     power = t.first("e", "x10")
     shown = number + (f"×10<sup>{power}</sup>" if power else "")
     units = []
-    args = t.positional()[1:]
+    args = t.positional()[1:] or [t.first("u", "ul", "up", "unidade", "unidad")]
     while args:
         unit, *args = args
         exponent = args.pop(0) if args and re.fullmatch(r"[-−]?\d", args[0]) else ""
@@ -93,8 +98,9 @@ def unite(t: Template) -> str | None:
     "ordinal fr",
 )
 def ordinal(t: Template) -> str | None:
-    name = t.key
-    return t[1] + _ENDINGS.get(name, name)
+    """`{{er}}` → er, `{{1er|janvier}}` → 1er janvier."""
+    ending = _ENDINGS.get(t.key, t.key)
+    return f"{ending} {t[1]}".strip() if ending[:1].isdecimal() else t[1] + ending
 
 
 @template(
@@ -153,11 +159,6 @@ def hour(t: Template) -> str | None:
     )
 
 
-@template("langue etrangere")
-def in_language(t: Template) -> str | None:
-    return f"(en {t[1]})" if t[1] else None
-
-
 def named_century(t: Template) -> str:
     """`{{XVe siècle}}`, `{{IIe siècle av. J.-C.}}`: the name says it all."""
     return t.name.strip()
@@ -165,3 +166,11 @@ def named_century(t: Template) -> str:
 
 _ROMAN = "I II III IV V VI VII VIII IX X XI XII XIII XIV XV XVI XVII XVIII XIX XX XXI".split()  # noqa: SIM905
 template(*(f"{_ordinal(number)} siècle{era}" for number in _ROMAN for era in ("", " av. J.-C.")), language="fr")(named_century)
+
+
+# Names that show themselves: {{Louis XIV}}, {{XVe}}, {{IIIe millénaire av. J.-C.}}, {{années 1990}}.
+SHOWS_ITSELF = re.compile(
+    r"(?:[ivxl]+er?|années \d{4})(?: (?:siècle|millénaire))?(?: av\. j\.-c\.)?"
+    r"|[^\W\d_]+(?:[ '-][^\W\d_]+){0,3} (?:ier|[ivx]+)(?: d[eu'] ?[^\W\d_]+)?"
+)
+template("named century")(named_century)

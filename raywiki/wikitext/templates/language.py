@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.bundled import table
+from raywiki.wikitext.cldr import language_name
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import template
 
@@ -24,39 +24,62 @@ _ABBREVIATED = {  # what Ukrainian and Russian wikis write before a foreign word
         "ko=кор. ka=груз. hy=арм. az=азерб. kk=каз. tt=тат. eo=эспер. sa=санскр. "
     ).split()),
 }  # fmt: skip
-_WORDS = {  # romanized, literally, in (a language)
-    "en": ("romanized: ", "lit. ", "in {}"), "vi": ("chuyển tự ", "n.đ. ", "{}"), "el": ("", "κυριολεκτικά ", "{}"),
-    "uk": ("", "букв. ", "{}"), "fr": ("", "litt. ", "en {}"),
+_ABBREVIATED["pl"] = dict(pair.split("=") for pair in (  # noqa: SIM905
+    "en=ang. fr=fr. de=niem. la=łac. it=wł. es=hiszp. ru=ros. uk=ukr. be=biał. cs=czes. sk=słow. hu=węg. ro=rum. bg=bułg. "
+    "sr=serb. hr=chorw. sl=słoweń. el=gr. grc=stgr. tr=tur. ar=arab. he=hebr. fa=pers. zh=chiń. ja=jap. ko=kor. pt=port. "
+    "nl=niderl. sv=szw. da=duń. no=norw. nb=norw. fi=fiń. et=est. lv=łot. lt=lit. ga=irl. ca=kat. eu=bask. is=isl. ka=gruz. "
+    "hy=orm. az=azer. kk=kaz. uz=uzb. vi=wiet. sa=sanskr. eo=esper. yi=jid. sq=alb. mk=mac. cy=wal. pl=pol. csb=kasz. "
+    "szl=śl. mn=mong. th=taj. af=afr. cu=scs. tt=tatar. "
+).split())  # fmt: skip
+_WORDS = {  # romanized, literally, in (a language); a wiki that is missing shows the bare words
+    "en": ("romanized: ", "lit. ", "in {}"), "simple": ("romanized: ", "lit. ", "in {}"), "vi": ("chuyển tự ", "n.đ. ", "{}"),
+    "el": ("", "κυριολεκτικά ", "{}"), "uk": ("", "букв. ", "{}"), "ru": ("", "букв. ", "{}"), "fr": ("", "litt. ", "en {}"),
+    "es": ("romanizado: ", "lit. ", "en {}"), "pt": ("romanizado: ", "lit. ", "em {}"), "it": ("", "lett. ", "in {}"),
+    "de": ("", "wörtlich ", "{}"), "pl": ("", "dosł. ", "{}"), "nl": ("", "lett. ", "{}"), "sv": ("", "ordagrant ", "på {}"),
+    "cs": ("", "doslova ", "{}"), "ca": ("", "lit. ", "en {}"),
+}  # fmt: skip
+_BARE = ("", "", "{}")
+
+
+# How a wiki puts a language's name before a foreign word; what is not here has "French: ".
+_LABELS = {
+    "fr": "en {} : ", "es": "en {}: ", "pt": "em {}: ", "it": "in {} ", "de": "{} ", "cs": "{} ", "ru": "{} ", "uk": "{} ",
+    "pl": "{} ",
+    "zh": "{}：", "he": "ב{}: ", "ca": "en {}: ",
 }  # fmt: skip
 
 
-def language_name(code: str, language: str) -> str:
-    """Name of the language `code` in another language, or ""."""
-    names = table("languages")
-    row = names.get(code) or names.get(code.split("-")[0], {})
-    return row.get(language) or row.get("en", "")
+def language_label(code: str, language: str) -> str:
+    """What stands before a word of the language `code`: "French: ", "фр. ", "法語：",
+    "en francés: "; "" where no name is known.
+
+    >>> [language_label("fr", language) for language in ("en", "ru", "zh", "es", "tr", "cs", "ar")]
+    ['French: ', 'фр. ', '法語：', 'en francés: ', 'Fransızca: ', 'francouzsky ', 'بالفرنسية: ']
+    """
+    name = _ABBREVIATED.get(language, {}).get(code) or language_name(code, language)
+    if not name:
+        return ""
+    if language == "ar" and name.startswith("ال"):
+        name = f"ب{name}"
+    if language == "uk" and code not in _ABBREVIATED["uk"]:
+        return f"{name}: "
+    return _LABELS.get(language, "{}: ").format(name)
 
 
 def _with_language(code: str, text: str, t: Template) -> str:
     if t["label"] in ("none", "no", "-") or t["links"] == "none" or not code:
         return text
-    short = _ABBREVIATED.get(t.language, {}).get(code)
-    if short:
-        return f"{short} {text}"
-    name = t["label"] or language_name(code, t.language)
-    if not name:
-        return text
-    if t.language == "fr":
-        return f"en {name} : {text}"
-    return f"{name} {text}" if t.language == "de" else f"{name}: {text}"
+    if t["label"]:
+        return f"{t['label']}: {text}"
+    return language_label(code, t.language) + text
 
 
 @template("lang-*", "langx")
 def lang_x(t: Template) -> str | None:
     """`{{lang-fr|États-Unis}}` → French: États-Unis."""
-    code = t.name.lower().replace("_", "-").removeprefix("lang-")
-    args = t.positional()
-    if code == "langx":
+    name, args = t.name.lower().replace("_", "-"), t.positional()
+    code = name.removeprefix("lang-")
+    if code == name:  # {{langx|fr|…}}, and what wikis call it
         code, args = (args[0], args[1:]) if args else ("", [])
     plain = code[-1:].isdecimal()  # `{{lang-el2}}`: the same without the language's name
     code = {
@@ -73,7 +96,7 @@ def lang_x(t: Template) -> str | None:
     text = args[0] if args else t.first("text")
     if not text:
         return None
-    romanized, literally, _ = _WORDS.get(t.language, _WORDS["en"])
+    romanized, literally, _ = _WORDS.get(t.language, _BARE)
     extra = []
     if len(args) > 1 and args[1]:
         extra.append(args[1] if t.language == "uk" or plain else romanized + args[1])
@@ -106,7 +129,7 @@ def language_mark(t: Template) -> str | None:
         short = _ABBREVIATED.get(t.language, {}).get(code)
         full = language_name(code, t.language)
         if short or full:
-            shown.append(short or _WORDS.get(t.language, _WORDS["en"])[2].format(full))
+            shown.append(short or _WORDS.get(t.language, _BARE)[2].format(full))
     return f"({', '.join(shown)})" if shown else None
 
 
@@ -126,21 +149,8 @@ def _code_mark(t: Template) -> str | None:
     return language_mark(Template(f"{t.name} icon", None, t.page))
 
 
-for _language in ("vi", "el", "fr", "it", "es", "pt"):
+for _language in ("vi", "el", "fr", "it", "es", "pt", "nl", "sv", "cs", "tr", "zh", "ja", "he"):
     template(*_MARKED_BY_CODE, language=_language)(_code_mark)
-
-
-def _german(t: Template) -> str | None:
-    """German `{{frS|text}}` → französisch text."""
-    code = t.key.removesuffix("s")
-    name = language_name(code, "de")
-    return f"{name[:1].lower()}{name[1:]} {t[1]}".strip() if t[1] else None
-
-
-template(
-    *(f"{code}S" for code in table("languages") if len(code) < 4 and code not in ("a", "is", "as")),
-    language="de",
-)(_german)
 
 
 @template(
@@ -210,6 +220,8 @@ _CHINESE = {
     "кит",
 )
 def chinese(t: Template) -> str | None:
+    if t.language not in ("en", "simple", "vi"):
+        return _bare_chinese(t)
     labels = _CHINESE.get(t.language, _CHINESE["en"])
     show = t["labels"] not in ("no", "none")
     pieces = []
@@ -220,14 +232,39 @@ def chinese(t: Template) -> str | None:
     return ("; " if show else ", ").join(pieces) or (t[1] or None)
 
 
+def _bare_chinese(t: Template) -> str | None:
+    """Where nobody says what this wiki calls the scripts: the language, the characters, their sound."""
+    words = list(dict.fromkeys(filter(None, (t["c"] or t["t"], t["s"], t[1] if not t["c"] else ""))))
+    sound = t.first("p", "tp", "w", "j", 2)
+    if not words:
+        return f"{_PINYIN.get(t.language, 'pinyin')} {sound}" if sound else None
+    label = "" if t["labels"] in ("no", "none") else language_label("zh", t.language)
+    return ", ".join(filter(None, (label + " / ".join(words), sound and f"{_PINYIN.get(t.language, 'pinyin')} {sound}")))
+
+
+_PINYIN = {
+    "ru": "пиньинь",
+    "uk": "піньїнь",
+    "zh": "拼音：",
+    "ja": "拼音:",
+    "ko": "병음:",
+    "ar": "بينيين:",
+    "fa": "پین‌یین:",
+    "he": "פין-יין:",
+}
+
+
 @template("korean", "coréen", "ko-hhrm", "koreanisch", "lang-ko", "koS", "кор")
 def korean(t: Template) -> str | None:
     hangul, hanja = t.first("hangul", 1), t.first("hanja", 2)
     roman = t.first("rr", 3, "mr", 4)
-    labels = {"en": ("Korean: ", "Hanja: ", "RR: ")}.get(t.language, ("Hangul: ", "Hanja: ", ""))
+    labels = (language_label("ko", t.language), "", "")
+    if t.language in ("en", "simple", "vi"):
+        labels = ("Hangul: ", "Hanja: ", "") if t.language == "vi" else ("Korean: ", "Hanja: ", "RR: ")
     if t["labels"] == "no":
         labels = ("", "", "")
-    return "; ".join(label + value for label, value in zip(labels, (hangul, hanja, roman), strict=True) if value) or None
+    joint = "; " if t.language in ("en", "simple", "vi") else ", "
+    return joint.join(label + value for label, value in zip(labels, (hangul, hanja, roman), strict=True) if value) or None
 
 
 @template("hn", "hán nôm", "vi-nom", "vie")
@@ -257,7 +294,7 @@ def literally(t: Template) -> str | None:
     if not t[1]:
         return None
     meanings = " or ".join(f"'{value}'" for value in t.positional() if value)
-    return meanings if t.key == "gloss" else f"{_WORDS.get(t.language, _WORDS['en'])[1]}{meanings}"
+    return meanings if t.key == "gloss" else f"{_WORDS.get(t.language, _BARE)[1]}{meanings}"
 
 
 _NO_SOUND = {
@@ -335,34 +372,9 @@ def ipa(t: Template) -> str | None:
     return text if text[0] in "[/⟨" or name in ("ipa", "ipa2", "ipa-text", "api", "δφα") else f"&#91;{text}&#93;"
 
 
-@template("ipablink", "ipa link", "ipabracket", "мфа в дужках")
-def ipa_brackets(t: Template) -> str | None:
-    return f"&#91;{t[1]}&#93;" if t[1] else None
-
-
 @template("ipaslink", "ipa slash", "ipas", "pron")
 def ipa_slashes(t: Template) -> str | None:
     return f"/{t[1].strip('/')}/" if t[1] else None
-
-
-@template("audio-ipa", "audio ipa", "ipa audio", "ipaaudio", "audio2", "pron-audio")
-def audio_ipa(t: Template) -> str | None:
-    return t.first(2, 1)
-
-
-@template(
-    "audio",
-    "listen inline",
-    "pronunciation",
-    "écouter",
-    "âm thanh",
-    "sound",
-    "вимова аудіо",
-    "gesprochen",
-    "audio genre",
-)
-def audio(t: Template) -> str:
-    return t[2]
 
 
 @template("respell", "respelling", "usdict", "h-respell", "pronunciation respelling")
@@ -377,11 +389,22 @@ def linktext(t: Template) -> str | None:
     return t["pref"] + "".join(t.positional()) + t["suff"] or None
 
 
-@template("lang-vi-nom", "vi-full")
-def vietnamese(t: Template) -> str | None:
-    return t[1] or None
+@template(*sorted(set(_ABBREVIATED["pl"].values())), language="pl")
+def polish_label(t: Template) -> str:
+    """`{{ang.|London}}` → ang. London, `{{łac.}}` → łac."""
+    return f"{t.name.strip()} {t[1]}".strip()
 
 
-@template("script/hebrew", "hebrew", "lang-he-n", "script/arabic", "semxlit", "ayn")
-def in_script(t: Template) -> str | None:
-    return t[1] or None
+@template("vjazyce", "vjazyce2", "v jazyce", "vjazyku", language="cs")
+def czech_label(t: Template) -> str | None:
+    """`{{vjazyce2|fr|Paris}}` → francouzsky Paris, `{{Vjazyce|la}}` → latinsky."""
+    return " ".join(filter(None, (language_name(t[1], "cs"), t[2]))) or None
+
+
+@template("lang", "język", language="pl")
+def polish_mark(t: Template) -> str | None:
+    """`{{lang|fr}}` → (fr.), behind a link; with a text the text alone."""
+    if t[2]:
+        return t[2]
+    short = language_label(t[1], "pl").strip()
+    return f"({short})" if short else t[1] or None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from raywiki.wikitext.bundled import table
+from raywiki.wikitext.cldr import countries_by_name, country_codes, country_name, language_codes
 from raywiki.wikitext.page import Template
-from raywiki.wikitext.registry import template
+from raywiki.wikitext.registry import english_template, template
 
 
 @template(
@@ -74,7 +74,7 @@ def interlanguage(t: Template) -> str | None:
     if (
         len(args) > 1
         and re.fullmatch(r"[a-z]{2,3}(?:-[a-z]+)*", args[0])
-        and args[0] in table("languages")
+        and args[0] in language_codes()
         and not re.fullmatch(r"[a-z]{2,3}", args[1])
     ):
         return (args[2] if len(args) > 2 and args[2] else args[1]) or None
@@ -120,20 +120,62 @@ def flag(t: Template) -> str | None:
     return country_name(value, t.language) or None
 
 
-def country_name(value: str, language: str) -> str:
-    row = table("countries").get(value.strip())
-    return row.get(language) or row.get("en", value) if row else value
-
-
 @template("country code")
 def country_code(t: Template) -> str | None:
-    row = table("countries").get(t.name.strip())
-    return row.get(t.language) or row.get("en") if row else None
+    """`{{FRA}}` → France; German `{{FRA|#}}` is the flag alone."""
+    if t[1] == "#":
+        return ""
+    return country_name(t.name, t.language) if t.name.strip() in country_codes() else None
 
 
-_PREFIXED = "uss hms ss ms mv rms hmas hmcs hmnzs ins sms usns rfa ps mts mt hmt usat uscgc css hnoms hdms hswms rv ts sv msv hmhs ussr".split()  # noqa: E501, SIM905
+@template("named country")
+def named_country(t: Template) -> str:
+    """`{{Allemagne}}`: a flag and the name that the template itself has."""
+    return countries_by_name(t.language).get(t.key, "")
 
 
+@template("link-*", "internal link helper/*", language="zh")
+def chinese_link(t: Template) -> str | None:
+    """`{{link-en|甲|A|label}}`: a title here, one there, a label."""
+    return t.first(3, "lt", 1) or None
+
+
+_PREFIXED = (  # of ships, by navy and kind
+    "uss", "hms", "ss", "ms", "mv", "rms", "hmas", "hmcs", "hmnzs", "ins", "sms", "usns", "rfa", "ps", "mts", "mt", "hmt",
+    "usat",
+    "uscgc", "css", "hnoms", "hdms", "hswms", "rv", "ts", "sv", "msv", "hmhs", "ussr", "hnlms", "hmsas", "hmpngs", "usc&gs",
+    "noaas",
+)  # fmt: skip
+_SHORT_PREFIXED = (  # those of the English Wikipedia alone
+    "htms",
+    "orp",
+    "bns",
+    "krs",
+    "kri",
+    "bap",
+    "brp",
+    "roks",
+    "jds",
+    "tcg",
+    "hmbs",
+    "nns",
+    "pns",
+    "lė",
+    "hmy",
+    "usrc",
+    "usav",
+    "rrs",
+    "gts",
+    "slns",
+    "hmm",
+    "hmlt",
+    "sas",
+    "ara",
+    "arm",
+)
+
+
+@english_template(*_SHORT_PREFIXED)
 @template("ship", "warship", *_PREFIXED)
 def ship(t: Template) -> str | None:
     """`{{USS|Hornet|CV-12|6}}` → USS Hornet; the last argument says what is shown: 2 the name, 3 the number, 6 prefix and name."""  # noqa: E501
@@ -159,29 +201,21 @@ def ship_class(t: Template) -> str | None:
     """`{{sclass|Nimitz|aircraft carrier}}` → Nimitz-class aircraft carrier."""
     if not t[1]:
         return None
+    if t.language not in ("en", "simple", "vi", "uk", "el"):
+        return t[1]
     return f"{t[1]} class" if t[3] in ("4", "5") else f"{t[1]}-class {t[2]}".strip()
 
 
-_IDENTIFIERS = {
-    "isbn": "ISBN {}", "oclc": "OCLC {}", "issn": "ISSN {}", "doi": "doi:{}", "jstor": "JSTOR {}", "pmid": "PMID {}",
-    "pmc": "PMC {}", "arxiv": "arXiv:{}", "bibcode": "Bibcode:{}", "lccn": "LCCN {}",
-    "asin": "ASIN {}", "hdl": "hdl:{}", "us patent": "U.S. Patent {}", "ietf rfc": "RFC {}", "rfc": "RFC {}",
-    "oeis": "OEIS: {}", "cas": "{}", "isbnt": "{}", "isbn-10": "ISBN {}", "cve": "CVE-{}", "oeis2c": "{}",
-    "catalog number": "{}", "pct rule": "Rule {} PCT", "epc article": "Article {} EPC",
-    "epc rule": "Rule {} EPC", "epc 1973 rule": "Rule {} EPC 1973", "epc 1973 article": "Article {} EPC 1973",
-    "ussc": "{} U.S.",
-    "pct article": "Article {} PCT", "ean": "EAN {}", "opus": "Op. {}", "bwv": "BWV {}", "ngc": "NGC {}",
-    "us patent2": "U.S. Patent {}", "s2cid": "S2CID {}", "mr": "MR {}", "zbl": "Zbl {}", "pdf": "(PDF)",
-    "doc": "(DOC)",
-    "автошлях н": "Н{}", "автошлях м": "М{}", "автошлях р": "Р{}", "автошлях т": "Т{}", "автошлях e": "E{}",
-    "автошлях е": "Е{}", "cite wikisource link": "{}", "imslp": "{}", "gutenberg": "{}",
+_OFFICIAL = {
+    "en": "Official website", "simple": "Official website", "vi": "Trang web chính thức", "uk": "Офіційний сайт",
+    "el": "Επίσημος ιστότοπος", "de": "Offizielle Website", "fr": "Site officiel", "es": "Sitio web oficial",
+    "it": "Sito ufficiale",
+    "pt": "Site oficial", "ru": "Официальный сайт", "pl": "Oficjalna strona", "nl": "Officiële website",
+    "sv": "Officiell webbplats",
+    "ja": "公式ウェブサイト", "zh": "官方網站", "ko": "공식 웹사이트", "ar": "الموقع الرسمي", "fa": "وبگاه رسمی",
+    "he": "אתר האינטרנט הרשמי",
+    "tr": "Resmî site", "cs": "Oficiální stránky", "hi": "आधिकारिक वेबसाइट", "bn": "দাপ্তরিক ওয়েবসাইট", "ca": "Lloc web oficial",
 }  # fmt: skip
-
-
-@template(*_IDENTIFIERS)
-def identifier(t: Template) -> str | None:
-    words = _IDENTIFIERS[t.key]
-    return words.format(t[1]).strip() if t[1] or "{}" not in words else None
 
 
 @template(
@@ -204,20 +238,8 @@ def url(t: Template) -> str | None:
     if label:
         return label
     if "off" in t.key or "trang" in t.key:
-        return {
-            "vi": "Trang web chính thức",
-            "uk": "Офіційний сайт",
-            "el": "Επίσημος ιστότοπος",
-        }.get(t.language, "Official website")
+        return _OFFICIAL.get(t.language, "")
     return re.sub(r"^\w+://(?:www\.)?|/$", "", t[1]) or None
-
-
-@template("youtube", "vimeo", "imdb title", "imdb name", "google books", "gutenberg author", "internet archive",
-          "librivox author", "allmusic", "discogs artist", "musicbrainz artist", "twitter", "facebook",
-          "instagram", "archive.org", "google maps", "imdb", "worldcat", "mathworld", "planetmath", "dmoz", "curlie",
-          "rotten-tomatoes")  # fmt: skip
-def external(t: Template) -> str | None:
-    return t.first("title", "name", 2) or None
 
 
 @template(
@@ -239,9 +261,18 @@ def bible(t: Template) -> str | None:
     return " ".join(args[:2])
 
 
+_QURAN = {
+    "en": "Quran", "simple": "Quran", "vi": "Quran", "uk": "Quran", "el": "Quran", "de": "Koran", "fr": "Coran", "es": "Corán",
+    "it": "Corano", "pt": "Alcorão", "ru": "Коран", "pl": "Koran", "nl": "Koran", "sv": "Koranen", "tr": "Kur'an",
+    "cs": "Korán",
+    "ar": "القرآن", "fa": "قرآن", "bn": "কুরআন", "hi": "क़ुरआन", "he": "הקוראן", "ja": "クルアーン", "zh": "古蘭經", "ko": "쿠란",
+}  # fmt: skip
+
+
 @template("cite quran", "quran-usc", "qref", "quran", "koran", "koranverse", "ayah")
 def quran(t: Template) -> str | None:
-    return f"Quran {t[1]}:{t[2]}".rstrip(":") if t[1] else None
+    book = _QURAN.get(t.language, "")
+    return f"{book} {t[1]}:{t[2]}".strip(" :") if t[1] else None
 
 
 def _authors(t: Template) -> tuple[str, str]:
@@ -297,47 +328,6 @@ def sort_name(t: Template) -> str | None:
     return f"{t[1]} {t[2]}".strip() or None
 
 
-@template("sort", "sort2", "sorttext", "sortable", "mul sort")
-def sort(t: Template) -> str | None:
-    return t.first(2, 1)
-
-
-@template("player", "fs player", "fb team", "nat fs player", "sports result")
-def player(t: Template) -> str | None:
-    return t.first("name", 1)
-
-
-@template(
-    "party shading/text",
-    "party name with color",
-    "polparty",
-    "party color link",
-    "político",
-)
-def party(t: Template) -> str | None:
-    return t[1] or None
-
-
 @template("reign dates", "office span")
 def office(t: Template) -> str | None:
     return "–".join(filter(None, t.positional()[:2])) or None
-
-
-@template("chess notation", "algebraic notation", "notation")
-def notation(t: Template) -> str | None:
-    return t.first("2", "1")
-
-
-@template(
-    "species",
-    "taxon",
-    "linnaeus",
-    "lut",
-    "binomial",
-    "au",
-    "botanist",
-    "plain species",
-    "extinct",
-)
-def taxon(t: Template) -> str | None:
-    return {"linnaeus": "Linnaeus", "extinct": "†", "lut": ""}.get(t.key) or t[1] or None

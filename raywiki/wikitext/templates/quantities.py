@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import ceil, floor
 
 from raywiki.wikitext.numbers import (
     format_number,
@@ -12,7 +13,7 @@ from raywiki.wikitext.numbers import (
     superscript,
 )
 from raywiki.wikitext.page import Template
-from raywiki.wikitext.registry import template
+from raywiki.wikitext.registry import english_template, template
 
 
 def _number(t: Template, text: str) -> str:
@@ -126,7 +127,17 @@ def rounded(t: Template) -> str | None:
     if value is None:
         return t[1] or None
     places = int(digits) if re.fullmatch(r"-?\d{1,2}", digits) else 0
+    if t.key in ("rounddown", "roundup") and abs(value) < 1e15:  # towards zero, and away from it
+        step = 10.0**-places
+        whole = floor(abs(value) / step + 1e-9) if t.key == "rounddown" else ceil(abs(value) / step - 1e-9)
+        value = whole * step * (-1 if value < 0 else 1)
     return ("−" if value < 0 else "") + format_number(round_half_up(abs(value), places), t.page.site.numbers)
+
+
+@english_template("max", "min", "maximum", "minimum")
+def extreme(t: Template) -> str | None:
+    values = [value for value in map(parse_number, t.positional()) if value is not None]
+    return plain_number((max if t.key.startswith("max") else min)(values)) if values else None
 
 
 @template("percentage", "pct", "percent", "percent-done", "відсоток")
@@ -178,17 +189,25 @@ _MONEY = {
     "cad": "CA$", "ca$": "CA$", "nzd": "NZ$", "nz$": "NZ$",
     "hk$": "HK$", "hkd": "HK$", "s$": "S$", "sgd": "S$", "gbp": "£", "£": "£", "pound sterling": "£", "€": "€",
     "eur": "€", "¥": "¥", "jpy": "¥", "yen": "¥", "cny": "CN¥", "rmb": "CN¥",
-    "inr": "₹", "rupee": "₹", "indian rupee": "₹", "inrconvert": "₹", "krw": "₩", "rub": "₽", "uah": "₴", "php": "₱",
+    "inr": "₹", "rupee": "₹", "indian rupee": "₹", "inrconvert": "₹", "bdt": "৳", "pkr": "₨", "lkr": "Rs. ", "npr": "रु ",
+    "kzt": "₸", "thb": "฿", "krw": "₩", "rub": "₽", "uah": "₴", "php": "₱",
     "vnd": "₫", "ngn": "₦", "chf": "CHF ", "sek": "SEK ", "nok": "NOK ", "dkk": "DKK ", "brl": "R$",
     "peso": "₱", "philippine peso": "₱", "ils": "₪", "turkish lira": "₺", "try": "₺", "pln": "PLN ", "mxn": "MX$",
     "zar": "R", "usdcny": "US$", "nt$": "NT$", "twd": "NT$", "₹": "₹", "₱": "₱", "₩": "₩", "₽": "₽",
 }  # fmt: skip
 
 
+_INDIAN = {
+    "k": "thousand", "l": "lakh", "c": "crore", "lc": "lakh crore", "m": "million", "b": "billion", "t": "trillion",
+}  # fmt: skip
+
+
 @template(*_MONEY)
 def money(t: Template) -> str:
-    sign = _MONEY[t.key]
-    return sign + _number(t, t[1]) if t[1] else sign.strip()
+    """`{{US$|5}}` → US$5, `{{INRConvert|50|c}}` → ₹50 crore; what a sum is in dollars changes with the day, and is left out."""
+    sign = _MONEY.get(t.key, "")
+    word = f" {_INDIAN[t[2]]}" if t.key == "inrconvert" and t[2] in _INDIAN else ""
+    return sign + _number(t, t[1]) + word if t[1] else sign.strip()
 
 
 @template("currency", "money", "fxconvert")
@@ -217,22 +236,6 @@ def chem2(t: Template) -> str | None:
     text = re.sub(r"\((\d*[+\-−])\)", lambda match: superscript(match[1]), t[1])
     text = re.sub(r"(?<=[A-Za-z\d)\]])([+\-−])(?=$|\s)", lambda match: superscript(match[1]), text)
     return re.sub(r"\s*->\s*", " → ", text).replace("*", "·") or None
-
-
-_ELEMENTS = {
-    "hydrogen": "H", "helium": "He", "lithium": "Li", "beryllium": "Be", "boron": "B", "carbon": "C", "nitrogen": "N",
-    "oxygen": "O", "fluorine": "F", "neon": "Ne", "sodium": "Na",
-    "magnesium": "Mg", "aluminium": "Al", "silicon": "Si", "phosphorus": "P", "sulfur": "S", "chlorine": "Cl",
-    "argon": "Ar", "potassium": "K", "calcium": "Ca", "iron": "Fe",
-    "copper": "Cu", "zinc": "Zn", "silver": "Ag", "gold": "Au", "mercury": "Hg", "lead": "Pb", "uranium": "U",
-    "plutonium": "Pu", "co2": "CO2", "h2o": "H2O", "o2": "O2", "n2": "N2",
-    "carbon dioxide": "CO2", "ch4": "CH4", "nox": "NOx", "nh3": "NH3", "ozone": "O3", "so2": "SO2", "water": "H2O",
-}  # fmt: skip
-
-
-@template(*(name for name in _ELEMENTS if name not in ("lead", "water", "gold", "silver", "mercury", "iron")))
-def element(t: Template) -> str | None:
-    return _ELEMENTS[t.key] + t[1]
 
 
 @template(
@@ -281,11 +284,6 @@ def english_ordinal(number: str) -> str:
         return number
     last, is_teen = number[-1], number[-2:-1] == "1"
     return number + ("th" if is_teen else {"1": "st", "2": "nd", "3": "rd"}.get(last, "th"))
-
-
-@template("overline", "overbar", "bigmath")
-def overline(t: Template) -> str | None:
-    return t[1] or None
 
 
 @template("tmath")

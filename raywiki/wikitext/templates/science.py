@@ -2,23 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from raywiki.wikitext.numbers import superscript
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import english_template
-
-_BODIES = {
-    "solar mass": "M☉", "solar masses": "M☉", "solar radius": "R☉", "solar luminosity": "L☉", "earth mass": "M🜨",
-    "earth radius": "R🜨", "jupiter mass": "MJ", "jupiter radius": "RJ", "lunar mass": "M☾", "lunar distance": "LD",
-    "neptune mass": "M♆", "saturn mass": "M♄", "uranus mass": "M♅",
-}  # fmt: skip
-
-
-@english_template(*_BODIES)
-def body(t: Template) -> str:
-    """`{{solar mass|5}}` → 5 M☉."""
-    return f"{t[1]} {_BODIES[t.key]}".strip()
 
 
 @english_template("ra", "hms2", "right ascension")
@@ -48,8 +34,9 @@ def ages_ago(t: Template) -> str | None:
     years = "–".join(filter(None, t.positional()[:2]))
     unit = {"mya": "million years ago", "mya2": "million years ago", "bya": "billion years ago", "gya": "billion years ago",
             "kya": "thousand years ago", "annum": "a"}  # fmt: skip
-    name = t.key
-    return f"{years} {unit.get(name, name.capitalize())}" if years else None
+    if t.language not in ("en", "simple", "vi"):
+        unit = {"mya": "Ma", "mya2": "Ma", "bya": "Ga", "gya": "Ga", "kya": "ka", "annum": "a"}
+    return f"{years} {unit.get(t.key, t.key.capitalize())}" if years else None
 
 
 _SYMBOLS = (  # noqa: SIM905
@@ -106,14 +93,3 @@ def bracketed(t: Template) -> str | None:
 def bra_ket(t: Template) -> str | None:
     args = [value for value in t.positional() if value not in ("", "bra-ket", "bra", "ket")]
     return f"⟨{t.page.keep('|').join(args)}⟩" if args else None
-
-
-@english_template("vec", "vect", "vector", "hat", "dot over", "bar", "tilde", "uvec", "underset", "underline text")
-def decorated(t: Template) -> str | None:
-    return t[1] or None
-
-
-@english_template("half", "1/2", "1/3", "2/3", "1/4", "3/4", "1/8")
-def common_fraction(t: Template) -> str:
-    name = t.key
-    return "1⁄2" if name == "half" else re.sub("/", "⁄", name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import re
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 from raywiki.wikitext.bundled import DATA, words_of
+from raywiki.wikitext.cldr import cldr_unit, unit_pattern
+from raywiki.wikitext.numbers import superscript
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,27 @@ def units() -> dict[str, Unit]:
 def unit(code: str) -> Unit | None:
     """The unit that a code, symbol or name stands for."""
     code = code.strip()
-    return units().get(code) or _by_name().get(code.lower())
+    return units().get(code) or _by_name().get(code.lower()) or _of_many(code)
+
+
+_MANY = {"e3": "thousand", "e6": "million", "e9": "billion", "e12": "trillion", "e15": "quadrillion"}
+
+
+@lru_cache(maxsize=1000)
+def _of_many(code: str) -> Unit | None:
+    """`e6acre` is a million acres."""
+    match = re.fullmatch(r"(e\d{1,2})(\D.*)", code)
+    one = units().get(match[2]) if match else None
+    if match is None or match[1] not in _MANY or one is None or one.offset or one.inverse:
+        return None
+    power, word = superscript(match[1][1:]), _MANY[match[1]]
+    symbol = one.plural if one.symbol == one.name else one.symbol
+    return replace(one, codes=(code,), scale=one.scale * float(f"1{match[1]}"), symbol=f"×10{power} {symbol}",
+                   name=f"{word} {one.name}", plural=f"{word} {one.plural}", default=_default_of_many(one))  # fmt: skip
+
+
+def _default_of_many(one: Unit) -> str:
+    return one.default if " " not in one.default else one.default.split()[0]
 
 
 @cache
@@ -81,9 +104,29 @@ def multiple(large: Unit, small: Unit | None) -> bool:
     return small is not None and (large.codes[0], small.codes[0]) in _SUBUNITS
 
 
-def local_name(one: Unit, language: str) -> str:
-    """What another language calls the unit, where `data/unit_names.txt` knows it; else its symbol."""
-    return _local_names(language).get(one.codes[0], one.symbol)
+_OF_OTHER_SCRIPTS = frozenset(
+    ("zh", "ko", "ar", "fa", "he", "hi", "bn", "ru", "th", "ka", "hy", "ta", "te", "mr", "ur", "be", "bg")
+)
+
+
+def local_name(one: Unit, language: str, is_one: bool = False) -> str:
+    """What another language calls the unit: as `data/unit_names.txt` has it, else as CLDR has, else its symbol."""
+    own = _local_names(language)
+    if own:
+        return own.get(one.codes[0], one.symbol)
+    return _cldr(one, "long", language, is_one) or one.symbol
+
+
+def local_symbol(one: Unit, language: str, is_one: bool = False) -> str:
+    """The unit's symbol, in languages of other scripts as they abbreviate it."""
+    if language not in _OF_OTHER_SCRIPTS:
+        return one.symbol
+    return _cldr(one, "short", language, is_one) or one.symbol
+
+
+def _cldr(one: Unit, length: str, language: str, is_one: bool) -> str:
+    code = next((known for code in one.codes if (known := cldr_unit(code))), "")
+    return unit_pattern(code, length, is_one, language).replace("{0}", "").strip() if code else ""
 
 
 @cache

@@ -14,6 +14,7 @@ from math import floor, log10
 from raywiki.wikitext.numbers import (
     NumberFormat,
     format_number,
+    integer,
     parse_number,
     round_half_up,
     significant,
@@ -21,13 +22,14 @@ from raywiki.wikitext.numbers import (
 )
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import template
-from raywiki.wikitext.templates.unit_table import Unit, local_name, multiple, unit
+from raywiki.wikitext.templates.unit_table import Unit, local_name, local_symbol, multiple, unit
 from raywiki.wikitext.templates.unit_values import MINUS, RANGES, REPEAT_UNIT, Value, parse_value, parse_values
 
 _FUDGE = 1e-14  # as in Module:Convert: against logarithms that fall just short of an integer
 _JOINS = {
     "or": (" or ", ""), "sqbr": (" [", "]"), "comma": (", ", ""), "semicolon": ("; ", ""), "br": (" ", ""),
 }  # fmt: skip
+_WITHOUT_BLANKS = ("zh", "ja")  # 10公里（6.2英里）
 _ONLY_OUTPUT = {"output only", "out", "output number only", "number", "unit2", "only"}
 
 
@@ -59,7 +61,8 @@ def convert(t: Template) -> str | None:
         return inside
     if spec.options.get("disp") in _ONLY_OUTPUT:
         return "; ".join(outside)
-    joint, end = _JOINS.get(spec.options.get("disp", ""), (" (", ")"))
+    brackets = ("（", "）") if spec.language in _WITHOUT_BLANKS else (" (", ")")
+    joint, end = _JOINS.get(spec.options.get("disp", ""), brackets)
     if spec.on("order", "flip") or spec.on("disp", "flip"):
         return outside[0] + joint + "; ".join([*outside[1:], inside]) + end
     return inside + joint + "; ".join(outside) + end
@@ -125,12 +128,18 @@ def _names(spec: _Conversion, side: str) -> bool:
 def _label(one: Unit, spec: _Conversion, names: bool, singular: bool) -> str:
     if spec.on("abbr", "values"):
         return ""
+    names = names or _has_no_symbol(one, spec)
     if not names or (one.kind == "temperature" and not spec.options.get("abbr")):
-        return one.us_symbol if spec.on("sp", "us") else one.symbol
+        return one.us_symbol if spec.on("sp", "us") else local_symbol(one, spec.language, singular)
     if spec.language not in ("en", "simple"):
-        return local_name(one, spec.language)
+        return local_name(one, spec.language, singular)
     name = one.name if singular else one.plural
     return _american(name) if spec.on("sp", "us") else name
+
+
+def _has_no_symbol(one: Unit, spec: _Conversion) -> bool:
+    """Acres, furlongs and short tons are written out even where symbols are asked for (`usename` in Module:Convert/data)."""
+    return spec.language in ("en", "simple") and one.symbol == one.name and one.kind != "temperature"
 
 
 def _american(name: str) -> str:
@@ -144,7 +153,8 @@ def _join(values: list[str], spec: _Conversion, label: str, names: bool, hyphen:
     """Values of a range with one unit behind them, or behind each where they multiply."""
     space = "-" if hyphen else ""
     if not hyphen and label:
-        space = "" if label.startswith("/") else " "
+        glued = label.startswith(("/", "×")) or (spec.language in _WITHOUT_BLANKS and not label[0].isascii())
+        space = "" if glued else " "
     text = values[0]
     repeat = spec.ranges and spec.ranges[0] in REPEAT_UNIT and not names
     for word, value in zip(spec.ranges, values[1:], strict=False):
@@ -160,7 +170,7 @@ def _join(values: list[str], spec: _Conversion, label: str, names: bool, hyphen:
 
 def _input(spec: _Conversion) -> str:
     names = _names(spec, "in")
-    adjective = spec.on("adj", "on", "mid") and names
+    adjective = spec.on("adj", "on", "mid") and (names or _has_no_symbol(spec.units[-1], spec))
     if len(spec.units) > 1:
         pieces = [
             value.shown
@@ -198,14 +208,14 @@ def _single_output(spec: _Conversion, out: Unit) -> str:
     ):  # 20 ± 5 °C: the second value is a difference
         numbers[1] = spec.values[1].number * spec.units[0].scale / out.scale
     precision = spec.precision
-    if precision is None and not spec.options.get("sigfig") and not spec.options.get("round", "").isdecimal():
+    if precision is None and not _significant_digits(spec) and not _step(spec):
         precision = max(
             _default_precision(spec, value, number, out) for value, number in zip(_inputs(spec), numbers, strict=True)
         )
     shown = [_round(spec, number, precision) for number in numbers]
     if spec.on("disp", "number", "output number only"):
         return shown[-1]
-    adjective = spec.on("adj", "on", "mid") and names
+    adjective = spec.on("adj", "on", "mid") and (names or _has_no_symbol(out, spec))
     singular = bool(adjective) or shown[-1].lstrip(MINUS).rstrip("0").rstrip(".,") == "1"
     label = _label(out, spec, names, singular)
     return _join(shown, spec, label, names, bool(adjective) and spec.language in ("en", "simple"))
@@ -255,14 +265,24 @@ def _default_precision(spec: _Conversion, value: Value, number: float, out: Unit
     return max(floor(precision + adjust + log10(2)), 1 - floor(log10(number) + _FUDGE))
 
 
+def _significant_digits(spec: _Conversion) -> int:
+    """`sigfig=3`; 0 where it is not given, or asks for none."""
+    return min(integer(spec.options.get("sigfig", "")) or 0, 12) if spec.options.get("sigfig", "").isdecimal() else 0
+
+
+def _step(spec: _Conversion) -> int:
+    """`round=5` rounds to fives, 0 where it is not given."""
+    return integer(spec.options.get("round", "")) or 0 if spec.options.get("round", "").isdecimal() else 0
+
+
 def _round(spec: _Conversion, number: float, precision: int | None) -> str:
     size = abs(number)
     if precision is not None:
         digits = round_half_up(size, precision)
-    elif spec.options.get("sigfig", "").isdecimal() and int(spec.options["sigfig"]) > 0:
-        digits = significant(size, min(int(spec.options["sigfig"]), 12))
+    elif _significant_digits(spec):
+        digits = significant(size, _significant_digits(spec))
     else:
-        step = int(spec.options["round"]) or 1
+        step = _step(spec) or 1
         digits = f"{floor(size / step + 0.5) * step:.0f}"
     negative = number < 0 and digits.strip("0.") != ""
     if "e" in spec.values[0].digits.lower() and size >= 1000:
