@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +17,11 @@ import raywiki
 from raywiki.corpus import Corpus, Tables
 from raywiki.dumps import DumpRange, DumpReport, RangeReport, SiteInfo, check_ranges, read_range, read_siteinfo, split_dump
 from raywiki.dumps.checksums import dump_digests, listed_digest
+from raywiki.dumps.texts import DUMP, TextReport, check_format, split_text, text_digest
 from raywiki.engine.cluster import run
+from raywiki.engine.extract_texts import check_source, extract_text_range, find_formats, text_manifest, text_settings
 from raywiki.files import absolute
-from raywiki.manifest import SUMS, Manifest, Shard, part_folder, part_id, part_order, settle, shard_key
+from raywiki.manifest import SUMS, WIKI, Manifest, Shard, is_dump, part_folder, part_id, part_order, settle, shard_key
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import ARTICLES
@@ -41,18 +43,23 @@ PARQUET_OPTIONS = {
 
 def extract(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *,
-    language: str | None = None, cleaner: str | None = None, allow_damaged: bool = False, overwrite: bool = False,
+    language: str | None = None, cleaner: str | None = None, format: str | None = None, source: str | None = None,
+    allow_damaged: bool = False, overwrite: bool = False,
 ) -> Summary:  # fmt: skip
-    """Turn dump parts into the articles table; parts that are committed are left alone.
+    """Turn dump parts, or other text, into the articles table; parts that are committed are left alone.
 
     A part is known by its content, so a renamed or moved file is still the part that it was.
 
     Args:
         corpus: folder or URL of the corpus; made when missing.
-        dumps: dump parts (`.xml`, `.xml.bz2`, `.xml.gz`, `.xml.zst`), paths or URLs.
-        language: language code for templates and names; the dump's own when None.
+        dumps: dump parts (`.xml`, `.xml.bz2`, `.xml.gz`, `.xml.zst`), or files of other text, paths or URLs.
+        language: language code for templates and names; when None the dump's own, for other text that of the corpus, else en.
         cleaner: "raywiki", or "mwparserfromhell" for the text of the Hugging Face hub's data set, to compare with; when None
             what the corpus is cleaned with, else raywiki.
+        format: of all these files, one of `raywiki.dumps.texts.FORMATS`: "dump", "c4", "jsonl", "parquet", "text" (a file, or
+            each file of a folder, is a document) or "blocks" (blank lines part documents); when None what each looks like.
+        source: a word for what the text is from, by which `train(mix=…)` shares out a mixture; "wiki" for dumps and the name
+            of the format for other text when None.
         allow_damaged: commit what a damaged dump still holds, with the gaps in the manifest.
         overwrite: redo parts that are committed from another file or with other settings.
 
@@ -62,19 +69,21 @@ def extract(
     Raises:
         FileNotFoundError: a dump is not there.
         OSError: the corpus cannot be written to.
-        ValueError: there is no such cleaner; a file is no dump, is damaged, or holds no page; its part is committed from
-            another file, with another language or by another cleaner; page ids are in the corpus already. Parts that are
-            fine are committed before it is raised.
+        ValueError: there is no such cleaner or format; a file is no dump and no other text, is damaged, or holds no page;
+            its part is committed from another file, with another language or by another cleaner; page ids are in the corpus
+            already. Parts that are fine are committed before it is raised.
     """
     started = time.monotonic()
     check_language(language)
     if cleaner is not None:
         check_cleaner(cleaner)
+    check_format(format)
+    check_source(source)
     corpus = Corpus.open(corpus).writable()
     paths = [dumps] if isinstance(dumps, str | os.PathLike) else list(dumps)
     tables = corpus.tables()
     lost = lost_parts(tables, "articles")
-    given = {"language": language, "cleaner": cleaner}
+    given = {"language": language, "cleaner": cleaner, "format": format, "source": source}
     parts = _plan(corpus, tables["articles"], lost, [os.fspath(path) for path in paths], given, allow_damaged, overwrite)
     todo = [part for part in parts.values() if part.committed is None]
     manifests: list[Manifest] = []
@@ -109,7 +118,7 @@ class _DumpPart:
     path: str
     ranges: tuple[DumpRange, ...]
     source: dict[str, Any]
-    site: SiteInfo
+    site: SiteInfo | None  # None: text that is no dump
     settings: dict[str, Any]
     allow_damaged: bool
     corpus: str
@@ -127,11 +136,14 @@ def _plan(
     """What each dump is, and whether it is committed; all of a user's mistakes that show before the work are found here."""
     by_content = {manifest.source["sha256"]: part for part, manifest in committed.items()}
     planned: dict[str, _DumpPart] = {}
-    sites = {path: read_siteinfo(path) for path in map(absolute, paths)}  # all heads before the first file is read whole
+    formats = find_formats([absolute(path) for path in paths], given["format"])
+    sites = {  # all heads before the first file is read whole
+        path: read_siteinfo(path, given["language"]) if form == DUMP else None for path, form in formats.items()
+    }
     for path, site in sites.items():
         name = path.rstrip("/").rpartition("/")[2]
-        sha256 = _checked_digest(path, allow_damaged)
-        ranges = tuple(split_dump(path))
+        ranges = tuple(split_dump(path) if site else split_text(path, formats[path]))
+        sha256 = text_digest(path) if ranges[0].form == "folder" else _checked_digest(path, allow_damaged)
         source = {"name": name, "bytes": ranges[-1].size, "sha256": sha256}
         part = by_content.get(sha256) or part_id(name, sha256)
         if part in planned and planned[part].source["sha256"] != source["sha256"]:
@@ -142,7 +154,11 @@ def _plan(
                 f"part {part} is committed from another file than {path} ({old.source['bytes']:,} bytes, sha256 "
                 f"{old.source['sha256'][:12]}…): use another corpus, or replace the part with --overwrite"
             )
-        settings = _settle(part, committed, given, site, overwrite)
+        if site is not None:
+            settings = _settle(part, committed, given, site, overwrite)
+        else:
+            settings = text_settings(part, committed, given, formats[path], overwrite)
+            ranges = tuple(split_text(path, settings["format"]))
         same = old is not None and old.source["sha256"] == source["sha256"] and old.settings == settings
         if part in lost or (same and old is not None and old.notes.get("gaps") and overwrite):
             same = False
@@ -155,17 +171,23 @@ def _plan(
 def _settle(
     part: str, committed: Mapping[str, Manifest], given: Mapping[str, str | None], site: SiteInfo, overwrite: bool
 ) -> dict[str, Any]:
-    """Language and cleaner of a part. A new part is cleaned as the others of its corpus are.
+    """Language and cleaner of a part, and its source where that has a name. A new part is cleaned as the others of its corpus.
 
     raywiki's own cleaner is not written down: manifests of before there was another compare equal.
     """
     old = committed.get(part)
+    if old is not None and not is_dump(old) and not overwrite:
+        raise ValueError(f"part {part} is committed with format={old.settings['format']!r}, not 'dump': leave format as it is")
+    dumps = [each for each in ([old] if old else committed.values()) if is_dump(each)]
     languages = [old.settings] if old else []
-    cleaners = [{"cleaner": "raywiki", **each.settings} for each in ([old] if old else committed.values())]
+    cleaners = [{"cleaner": "raywiki", **each.settings} for each in dumps]
+    sources = [{"source": WIKI, **old.settings}] if old else []
     settings = settle(f"articles of part {part}", languages, given, {"language": site.language}, overwrite)
     what = f"articles of part {part}" if old else "articles of this corpus"
     cleaner = settle(what, cleaners, given, {"cleaner": "raywiki"}, overwrite)
-    return settings if cleaner == {"cleaner": "raywiki"} else settings | cleaner
+    source = settle(f"articles of part {part}", sources, given, {"source": WIKI}, overwrite)
+    own = {"cleaner": "raywiki", "source": WIKI}
+    return settings | {name: value for name, value in (cleaner | source).items() if value != own[name]}
 
 
 def _checked_digest(path: str, allow_damaged: bool) -> str:
@@ -190,7 +212,7 @@ class _Result:
     """What a Ray task returns: the shard it wrote, and what is needed to prove that nothing is lost."""
 
     shard: Shard | None
-    report: RangeReport
+    report: RangeReport | TextReport
     counts: Counter[str]
     dropped_templates: Counter[str]
     examples: dict[str, dict[str, str]]
@@ -230,12 +252,18 @@ def _extract_range(item: _Range) -> _Result | Exception:
 def extract_range(item: _Range) -> _Result:
     """Read, clean and write one range, a batch of pages at a time."""
     started, part = time.monotonic(), item.part
-    reader = read_range(item.dump_range, allow_damaged=part.allow_damaged)
-    counts: Counter[str] = Counter()
+    if part.site is None:
+        where = Corpus(part.corpus), part_folder("articles", part.part), part.key
+        shard, report = extract_text_range(*where, item.dump_range, part.settings["format"], part.allow_damaged)
+        counts = Counter(articles=report.pages - report.errors)
+        return _Result(shard, report, counts, Counter(), {}, [], time.monotonic() - started)
+    site, reader = part.site, read_range(item.dump_range, allow_damaged=part.allow_damaged)
+    counts = Counter[str]()
     dropped: Counter[str] = Counter()
     examples: dict[str, dict[str, str]] = {}
     page_errors: list[dict[str, Any]] = []
-    options: dict[str, Any] = part.settings if "cleaner" in part.settings else {**part.settings, "examples": examples}
+    options = {name: value for name, value in part.settings.items() if name != "source"}
+    options |= {} if "cleaner" in options else {"examples": examples}
 
     def tables() -> Iterator[pa.Table]:
         for pages in reader:
@@ -245,8 +273,8 @@ def extract_range(item: _Range) -> _Result:
             page_errors.extend(wrong.slice(0, MAX_PAGE_ERRORS - len(page_errors)).to_pylist())
             articles = pages_to_articles(
                 pages.filter(pc.equal(kinds, "articles")),
-                namespaces=part.site.namespaces,
-                base_url=part.site.base,
+                namespaces=site.namespaces,
+                base_url=site.base,
                 **options,
             )
             dropped.update(_dropped(articles))
@@ -295,15 +323,21 @@ def _commit(tables: Tables, part: _DumpPart, results: dict[int, _Result | Except
         if isinstance(result, Exception):
             raise result
         done.append(result)
-    dump = check_ranges([result.report for result in done], allow_damaged=part.allow_damaged)
+    seconds = sum(result.seconds for result in done)
+    if part.site is None:
+        shards, reports = [result.shard for result in done], [cast(TextReport, result.report) for result in done]
+        made, broken = text_manifest(tables.corpus, part.part, part.settings, part.source, shards, reports, seconds)
+        return tables.commit(made, {"page_errors": broken, "dropped_templates": {}, "template_examples": {}})
+    dump = check_ranges([cast(RangeReport, result.report) for result in done], allow_damaged=part.allow_damaged)
     counted: Counter[str] = sum((result.counts for result in done), Counter())
     counts = {name: counted[name] for name in KINDS}
     if not dump.counts["n_pages"]:
         raise ValueError(f"{part.path} holds no page: it is the dump of an empty wiki, or was cut right after its head")
+    named = {"of": part.settings["source"]} if "source" in part.settings else {}
     manifest = Manifest.made(
         "articles", part.part, part.settings, [result.shard for result in done],
         {"pages": dump.counts["n_pages"], **counts, "characters": counted["characters"]},
-        seconds=sum(result.seconds for result in done), source=part.source, notes=_notes(part, dump, counted),
+        seconds=seconds, source=part.source | named, notes=_notes(part, part.site, dump, counted),
     )  # fmt: skip
     _refuse_repeated_pages(tables, part, manifest)
     return tables.commit(manifest, _details(done))
@@ -321,9 +355,14 @@ def _details(done: list[_Result]) -> dict[str, Any]:
     }
 
 
-def _notes(part: _DumpPart, dump: DumpReport, counted: Counter[str]) -> dict[str, Any]:
+def _notes(part: _DumpPart, site: SiteInfo, dump: DumpReport, counted: Counter[str]) -> dict[str, Any]:
     """What is worth knowing of a part beside its counts."""
     warnings = [f"part {part.part}: {damage}" for damage in dump.damage]
+    if site.is_guessed:
+        warnings.append(
+            f"part {part.part}: its dump has no <siteinfo>; it was read as one of {site.wiki} in the language "
+            f"{part.settings['language']}, without the wiki's own names of namespaces"
+        )
     if counted["errors"]:
         warnings.append(f"part {part.part}: {counted['errors']} pages could not be read (page_errors in the notes)")
     if counted["cleaning_errors"]:
@@ -331,7 +370,7 @@ def _notes(part: _DumpPart, dump: DumpReport, counted: Counter[str]) -> dict[str
     if not dump.ascending:
         warnings.append(f"part {part.part}: page ids are not in ascending order")
     return {
-        "wiki": part.site.wiki,
+        "wiki": site.wiki,
         "first_page_id": dump.first_page_id,
         "last_page_id": dump.last_page_id,
         "xml_bytes": dump.counts["xml_bytes"],
@@ -345,11 +384,12 @@ def _notes(part: _DumpPart, dump: DumpReport, counted: Counter[str]) -> dict[str
 def _refuse_repeated_pages(tables: Tables, part: _DumpPart, new: Manifest) -> None:
     """A page of a wiki is in a corpus once: a part of a newer dump that repeats some is an error."""
     corpus, first, last = tables.corpus, new.notes["first_page_id"], new.notes["last_page_id"]
+    wiki = new.notes["wiki"]
     if first is None or last is None:
         return
     for other, manifest in tables.refresh("articles").items():  # another process may have committed one meanwhile
         notes = manifest.notes
-        if other == part.part or notes.get("wiki") != part.site.wiki or notes["first_page_id"] is None:
+        if other == part.part or notes.get("wiki") != wiki or notes["first_page_id"] is None:
             continue
         if notes["last_page_id"] < first or notes["first_page_id"] > last:
             continue

@@ -15,8 +15,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
 from raywiki.dumps import read_siteinfo
+from raywiki.dumps.texts import DUMP, check_format
 from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import check_language, extract
+from raywiki.engine.extract_texts import check_source, find_formats
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.files import absolute
@@ -80,11 +82,12 @@ def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     run: str = "", *,
     wiki: str | None = None, to: str | os.PathLike[str] | None = None, date: str | None = None, mirrors: Mirrors = None,
-    language: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
+    language: str | None = None, format: str | None = None, source: str | None = None,
+    allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
     rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
     val_fraction: float | None = None, title: bool | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
 ) -> GrowSummary:  # fmt: skip
-    """Add dump parts: download, extract, curate and tokenize what is new, and go on training the run from its last checkpoint.
+    """Add dump parts or other text: download, extract, curate, tokenize what is new, and train the run on from its checkpoint.
 
     The first call starts the corpus and the run; later ones take every setting that is not given from what is committed.
     The same call again finds nothing to do. All that can be checked is checked before the first dump is fetched or read: that
@@ -100,7 +103,7 @@ def grow(
         to: folder or URL of those files; `dumps` when None.
         date: of that dump; when None that of the wiki's parts in the corpus, else the newest complete one.
         mirrors: see `download`.
-        language, allow_damaged: see `extract`.
+        language, format, source, allow_damaged: see `extract`.
         min_chars, min_words, rules, fraction, threshold: see `curate`.
         val_fraction, title: see `tokenize`.
         overwrite: redo parts that are committed with other settings, in all tables.
@@ -118,14 +121,17 @@ def grow(
     folder, tables = check_train(corpus, run, options), corpus.tables()
     existing = read_run(folder)
     check_language(language)
+    check_format(format)
+    check_source(source)
     curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
     # Later than now it would be an hour later.
     name, _, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
     identity = {each: settings[each] for each in ("encoding", "vocabulary", "vocab_size")}
     opened = open_run(folder, **identity, **pick(options, RunOptions))
-    for path in paths:
-        read_siteinfo(absolute(path))  # is it a dump at all?
+    for path, text_format in find_formats([absolute(path) for path in paths], format).items():
+        if text_format == DUMP:
+            read_siteinfo(path, language)  # is it a dump at all?
     wanted = None
     if wiki is not None:
         wanted = wanted_parts(wiki, tables, to=to, date=date, mirrors=mirrors, language=language, overwrite=overwrite)
@@ -136,7 +142,8 @@ def grow(
         fetched = download(wanted.wiki, numbers, to=wanted.to, date=wanted.date, mirrors=mirrors)
     stages.begin("extract")
     dumps = [*paths, *(wanted.paths if wanted else ())]
-    extracted = extract(corpus, dumps, language=language, allow_damaged=allow_damaged, overwrite=overwrite)
+    for_extract: dict[str, Any] = dict(language=language, format=format, source=source, allow_damaged=allow_damaged)
+    extracted = extract(corpus, dumps, **for_extract, overwrite=overwrite)
     stages.begin("curate")
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
     stages.begin("tokenize")

@@ -12,7 +12,7 @@ from typing import Any
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.local.remove import YOUNG, find_orphans
-from raywiki.manifest import part_order, tokens_table
+from raywiki.manifest import WIKI, part_order, source_of, tokens_table
 from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, waiting_dumps, writers
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 from raywiki.training.checkpoint import stands_at
@@ -102,6 +102,8 @@ def status(
 def _row(tables: Tables, encodings: list[str], part: str, gone: Iterable[str]) -> dict[str, Any]:
     articles, decisions = tables["articles"].get(part), tables["decisions"].get(part)
     row: dict[str, Any] = {"part": part}
+    if any(source_of(each) != WIKI for each in tables["articles"].values()):
+        row["source"] = source_of(articles) if articles else None
     row |= {name: articles.counts[name] if articles else None for name in ("pages", "articles")}
     row["kept"] = decisions.counts["kept"] if decisions else None
     for encoding in encodings:
