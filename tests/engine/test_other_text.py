@@ -7,16 +7,21 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from little_corpus import make_dumps
+from little_corpus import TINY, make_dumps
+from made_dumps import TAIL, page_xml
 from verbs_here import without_ray
 
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.manifest import source_of
+from raywiki.training import config
+from raywiki.training.order import step_samples
+from raywiki.training.runs import read_run
 
 
 def some_texts(count: int, seed: int) -> list[str]:
@@ -64,7 +69,34 @@ def articles(corpus) -> dict[str, dict[str, int]]:
     return {part: manifest.counts for part, manifest in Corpus(corpus).manifests("articles").items()}
 
 
-def test_all_formats_beside_a_wiki(here, tmp_path) -> None:
+def train_on_a_mixture(corpus: Path, monkeypatch) -> None:
+    """A run of a very small model; its sources have the shares that were asked for, as the order of its steps counts them."""
+    monkeypatch.setitem(config.SIZES, "nano", TINY)
+    mix = {"c4": 0.2, "novels": 0.1, "parquet": 0.1, "text": 0.1, "wiki": 0.5}
+    text = ",".join(f"{source}={share}" for source, share in mix.items())
+    rw.train(corpus, "r1", mix=text, steps=64, total_batch_size=512, eval_every=64)
+    run = read_run(corpus / "runs" / "r1")
+    (segment,) = run.segments
+    assert (run.steps_done, segment.mix) == (64, text)
+    learned = np.concatenate([step_samples(segment, step).part for step in range(64)])
+    sources = [segment.parts[part].source for part in learned]
+    assert {source: sources.count(source) / len(sources) for source in mix} == pytest.approx(mix, abs=0.002)
+
+
+def test_a_dump_without_siteinfo_is_read_with_a_warning(here, tmp_path) -> None:
+    pages = "".join(page_xml(number, text) for number, text in enumerate(some_texts(3, 1), start=1))
+    path, corpus = tmp_path / "cut.xml", tmp_path / "corpus"
+    path.write_text(f"<mediawiki>{pages}{TAIL}")
+    with pytest.raises(ValueError, match="has no <siteinfo>"):
+        rw.extract(corpus, path)
+    news = path.rename(tmp_path / "uawikinews-20230501-pages-articles.xml")
+    summary = rw.extract(corpus, news, language="uk")
+    assert "its dump has no <siteinfo>; it was read as one of uawikinews in the language uk" in summary.warnings[0]
+    assert summary.committed == ("uawikinews-20230501",)
+    assert rw.scan_articles(corpus).collect()["url"][0] == "https://ua.wikinews.org/wiki/Page_1"
+
+
+def test_all_formats_beside_a_wiki(here, tmp_path, monkeypatch) -> None:
     files, corpus = write_files(tmp_path / "files"), tmp_path / "corpus"
     rw.extract(corpus, make_dumps(tmp_path, 1))
     rw.extract(corpus, [files["c4"], files["hub"], files["books"]])
@@ -88,6 +120,7 @@ def test_all_formats_beside_a_wiki(here, tmp_path) -> None:
     rw.tokenize(corpus, str(tmp_path / "small.json"), val_fraction=0.2, title=True)
     tokens = Corpus(corpus).manifests("tokens/encoding=small")
     assert sorted(map(source_of, tokens.values())) == ["c4", "novels", "parquet", "text", "wiki"]
+    train_on_a_mixture(corpus, monkeypatch)
     status = str(rw.status(corpus))
     assert "novels" in status
     assert "wikis" not in status  # it holds one
