@@ -1,5 +1,7 @@
 """What does cleaning leave behind in the text: empty parentheses, values gone, markup?
 
+What the author wrote so is no scar: it stands in the page's source too, as `strpos ()` or `(;)`.
+
     python benchmarks/clean_scars.py DUMP … [--examples 3] [--cleaner mwparserfromhell]
 
 Counted over all articles of each dump, formulas and code aside (they may hold any character).
@@ -32,6 +34,11 @@ SCARS = {
 ASIDE = re.compile(r"```.*?```|\$[^$\n]*\$|`[^`\n]*`", re.DOTALL)
 
 
+def written_so(match: re.Match[str], wikitext: str) -> bool:
+    """Whether the source has the same marks, behind the same character."""
+    return match.string[max(match.start() - 1, 0) : match.end()] in wikitext.replace("''", "")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dumps", nargs="+")
@@ -48,6 +55,8 @@ def main() -> None:
             text = ASIDE.sub("$", text)
             for scar, pattern in SCARS.items():
                 for match in pattern.finditer(text):
+                    if scar != "markup" and written_so(match, wikitext):
+                        continue
                     around = text[max(0, match.start() - 40) : match.end() + 30].replace("\n", "⏎")
                     found[site.language][scar].append(f"{title}: {around}")
     print(f"{'language':10}{'articles':>10}" + "".join(f"{scar:>20}" for scar in SCARS))

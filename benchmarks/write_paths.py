@@ -30,9 +30,9 @@ from ray.data.datasource import Datasink
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.dumps import SiteInfo, read_siteinfo, split_dump
-from raywiki.engine import cluster
-from raywiki.engine import extract as extract_module
+from raywiki.engine import cluster, extract_dumps, extract_plan
 from raywiki.engine import read as read_module
+from raywiki.engine.pages import page_kinds
 from raywiki.schema import ARTICLES
 from raywiki.wikitext import pages_to_articles
 
@@ -51,7 +51,7 @@ def by_datasink(dump: str, folder: str) -> None:
 
 
 def to_articles(pages: pa.Table, site: SiteInfo) -> pa.Table:
-    pages = pages.filter(pc.equal(extract_module.page_kinds(pages), "articles"))
+    pages = pages.filter(pc.equal(page_kinds(pages), "articles"))
     return pages_to_articles(pages, language=site.language, namespaces=site.namespaces, base_url=site.base)
 
 
@@ -63,7 +63,7 @@ class ShardSink(Datasink[None]):
 
     def write(self, blocks: Iterable[pa.Table], ctx) -> None:
         name = f"{ctx.task_idx:05d}.parquet"
-        Corpus(self.folder).write_shard("articles", name, blocks, ARTICLES, **extract_module.PARQUET_OPTIONS)
+        Corpus(self.folder).write_shard("articles", name, blocks, ARTICLES, **extract_dumps.PARQUET_OPTIONS)
 
 
 WAYS = {"task": by_task, "datasink": by_datasink}
@@ -71,7 +71,7 @@ WAYS = {"task": by_task, "datasink": by_datasink}
 
 def measure(way: str, dump: str, range_bytes: int | None) -> None:
     """One run in this process."""
-    for module in (extract_module, read_module):
+    for module in (extract_plan, read_module):
         module.split_dump = partial(split_dump, range_bytes=range_bytes)  # type: ignore[attr-defined]
     cluster.start()
     with tempfile.TemporaryDirectory(prefix="bench-write-") as folder:

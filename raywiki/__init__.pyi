@@ -7,6 +7,8 @@ from .engine.extract import extract as extract
 from .engine.grow import GrowSummary as GrowSummary
 from .engine.grow import grow as grow
 from .engine.read import read_dump as read_dump
+from .engine.templates import TemplatesSummary as TemplatesSummary
+from .engine.templates import collect_templates as collect_templates
 from .engine.tokens import tokenize as tokenize
 from .engine.train import TrainSummary as TrainSummary
 from .engine.train import train as train
@@ -48,6 +50,7 @@ from .scan import scan_documents as scan_documents
 from .scan import scan_evals as scan_evals
 from .scan import scan_metrics as scan_metrics
 from .scan import scan_signatures as scan_signatures
+from .scan import scan_templates as scan_templates
 from .scan import scan_tokens as scan_tokens
 from .summary import Summary as Summary
 from .tokens import articles_to_tokens as articles_to_tokens

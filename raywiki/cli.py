@@ -68,6 +68,13 @@ MirrorOpt = Annotated[
 
 Language = Annotated[str | None, typer.Option(help="Language code; from the dump by default.")]
 Cleaner = Annotated[str | None, typer.Option(help="raywiki, or mwparserfromhell to compare; as the corpus is by default.")]
+Templates = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="What `raywiki templates` wrote, own, or none; by default as the corpus, else own for a whole wiki.",
+    ),
+]
 TextFormat = Annotated[
     str | None,
     typer.Option("--format", help="dump, c4, jsonl, parquet, text or blocks; by name and first bytes by default."),
@@ -86,6 +93,10 @@ Rules = Annotated[
 ]
 Fraction = Annotated[
     float | None, typer.Option(help="Keep this share of articles, by a hash of the page id; 1 (all) by default.")
+]
+KeepErrors = Annotated[
+    bool | None,
+    typer.Option("--keep-errors/--drop-errors", help="Keep articles whose page could not be cleaned; dropped by default."),
 ]
 Threshold = Annotated[float | None, typer.Option(help="Jaccard similarity of near-duplicates; 0.8 by default.")]
 
@@ -181,27 +192,41 @@ def plan(
 
 @app.command()
 def extract(
-    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, cleaner: Cleaner = None, format: TextFormat = None,
-    source: SourceOpt = None, allow_damaged: AllowDamaged = False, overwrite: Overwrite = False, json: AsJson = False,
-    debug: Debug = False,
+    corpus: CorpusArg, dumps: DumpsArg, language: Language = None, cleaner: Cleaner = None, templates: Templates = None,
+    format: TextFormat = None, source: SourceOpt = None, allow_damaged: AllowDamaged = False, overwrite: Overwrite = False,
+    json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Dump parts, or other text, to the articles table."""
     import raywiki as rw
 
-    settings: dict[str, Any] = dict(language=language, cleaner=cleaner, format=format, source=source)
+    settings: dict[str, Any] = dict(language=language, cleaner=cleaner, templates=templates, format=format, source=source)
     show(lambda: rw.extract(corpus, dumps, **settings, allow_damaged=allow_damaged, overwrite=overwrite), json, debug)
+
+
+@app.command()
+def templates(
+    dumps: DumpsArg,
+    to: Annotated[str, typer.Option("--to", metavar="FILE", help="File or URL of the Parquet file to write.")],
+    allow_damaged: Annotated[bool, typer.Option("--allow-damaged", help="Take what a damaged dump still holds.")] = False,
+    json: AsJson = False, debug: Debug = False,
+) -> None:  # fmt: skip
+    """Collect a wiki's templates from all parts of its dump, for `extract --templates`."""
+    import raywiki as rw
+
+    show(lambda: rw.collect_templates(dumps, to=to, allow_damaged=allow_damaged), json, debug)
 
 
 @app.command()
 def curate(
     corpus: CorpusArg, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
-    fraction: Fraction = None, threshold: Threshold = None, overwrite: Overwrite = False, json: AsJson = False,
-    debug: Debug = False,
+    fraction: Fraction = None, keep_errors: KeepErrors = None, threshold: Threshold = None, overwrite: Overwrite = False,
+    json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Filter and deduplicate: articles to the decisions table."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction)
+    settings |= dict(keep_errors=keep_errors)
     show(lambda: rw.curate(corpus, **settings, threshold=threshold, overwrite=overwrite), json, debug)
 
 
@@ -255,19 +280,21 @@ def grow(
     date: Annotated[
         str | None, typer.Option(metavar="DATE", help="Of that dump; the one that the corpus has parts of, else the newest.")
     ] = None,
-    mirror: MirrorOpt = None, language: Language = None, format: TextFormat = None, source: SourceOpt = None,
+    mirror: MirrorOpt = None, language: Language = None, templates: Templates = None, format: TextFormat = None,
+    source: SourceOpt = None,
     allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
-    fraction: Fraction = None, threshold: Threshold = None, val_fraction: ValFraction = None, title: Title = None,
-    overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
+    fraction: Fraction = None, keep_errors: KeepErrors = None, threshold: Threshold = None,
+    val_fraction: ValFraction = None, title: Title = None, overwrite: Overwrite = False, json: AsJson = False,
+    debug: Debug = False,
 ) -> None:  # fmt: skip
     """Add dump parts: download, extract, curate, tokenize what is new, and go on training."""
     import raywiki as rw
 
     settings: dict[str, Any] = dict(
-        wiki=wiki, to=to, date=date, mirrors=mirror or None, language=language, format=format, source=source,
-        allow_damaged=allow_damaged,
-        min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction, threshold=threshold,
-        val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
+        wiki=wiki, to=to, date=date, mirrors=mirror or None, language=language, templates=templates, format=format,
+        source=source, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
+        fraction=fraction, keep_errors=keep_errors, threshold=threshold, val_fraction=val_fraction, title=title,
+        overwrite=overwrite, **options,
     )  # fmt: skip
     show(lambda: rw.grow(corpus, dumps or (), run, **settings), json, debug)
 

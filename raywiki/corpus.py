@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from raywiki.files import HashingFile, put, replacing, require_writable, sync
+from raywiki.files import put, require_writable, write_parquet
 from raywiki.manifest import (
     MANIFEST,
     SUMS,
@@ -244,26 +244,10 @@ class Corpus:
     def write_shard(self, folder: str, name: str, tables: Iterable[Any], schema: Any, **options: Any) -> Shard | None:
         """Write Arrow tables as the row groups of one Parquet file, in bounded memory; None when they hold no row.
 
-        `tables` is consumed one by one. Each becomes one row group, so the file's bytes depend on how the rows are cut and
-        on nothing else. `options` go to `pyarrow.parquet.ParquetWriter`.
+        See `raywiki.files.write_parquet`, which `options` go to.
         """
-        import pyarrow.parquet as pq
-
-        options = {"compression": "zstd", "write_page_checksum": True, **options}
-        rows = 0
-        with replacing(self.fs, self.path(folder, name)) as temporary:
-            with self.fs.open(temporary, "wb") as file:
-                sink = HashingFile(file)
-                with pq.ParquetWriter(sink, schema, **options) as writer:
-                    for table in tables:
-                        if table.num_rows:
-                            writer.write_table(table, row_group_size=table.num_rows)
-                            rows += table.num_rows
-                sync(file)
-            if not rows:
-                self.fs.rm_file(temporary)
-                return None
-        return Shard(name, rows, sink.size, sink.sha256.hexdigest())
+        written = write_parquet(self.fs, self.path(folder, name), tables, schema, **options)
+        return None if written is None else Shard(name, *written)
 
 
 class Tables:

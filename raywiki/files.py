@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,6 +80,37 @@ def replacing(fs: AbstractFileSystem, path: str) -> Iterator[str]:
             what = f"{error.strerror}: make room and run the same again, what is committed stays"
             raise OSError(error.errno, what, path) from error
         raise
+
+
+def write_parquet(
+    fs: AbstractFileSystem, path: str, tables: Iterable[Any], schema: Any, **options: Any
+) -> tuple[int, int, str] | None:
+    """Write Arrow tables as the row groups of one Parquet file, in one step; None, and no file, when they hold no row.
+
+    Args:
+        tables: consumed one by one; each becomes one row group, so that the bytes depend on how the rows are cut alone.
+        options: of `pyarrow.parquet.ParquetWriter`.
+
+    Returns:
+        Rows, bytes and SHA-256 (hex) of the file.
+    """
+    import pyarrow.parquet as pq
+
+    options = {"compression": "zstd", "write_page_checksum": True, **options}
+    rows = 0
+    with replacing(fs, path) as temporary:
+        with fs.open(temporary, "wb") as file:
+            sink = HashingFile(file)
+            with pq.ParquetWriter(sink, schema, **options) as writer:
+                for table in tables:
+                    if table.num_rows:
+                        writer.write_table(table, row_group_size=table.num_rows)
+                        rows += table.num_rows
+            sync(file)
+        if not rows:
+            fs.rm_file(temporary)
+            return None
+    return rows, sink.size, sink.sha256.hexdigest()
 
 
 def require_writable(folder: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import raywiki
 
 MANIFEST = "_manifest.json"
+TEMPLATES_FOLDER = "templates"  # of a corpus: copies of the files of templates that it was given
 MANIFEST_FORMAT = 1
 WIKI = "wiki"  # the source of dumps
 VERBS = {"articles": "extract", "tokens": "tokenize"}  # `curate` makes the other tables
@@ -60,6 +61,15 @@ def part_id(name: str, sha256: str) -> str:
     return re.sub(r"[^\w.-]", "_", stem) + "-" + sha256[:8]
 
 
+def is_whole_wiki(name: str) -> bool:
+    """Whether a dump file holds all pages of its wiki: its name has neither a range of pages nor the number of a part.
+
+    >>> is_whole_wiki("ltgwiki-20170901-pages-articles.xml.bz2"), is_whole_wiki("enwiki-latest-pages-articles1.xml-p1p9.bz2")
+    (True, False)
+    """
+    return not re.search(r"p\d+p\d+|-pages-[a-z-]+\d", name)
+
+
 def part_order(part: str) -> list[tuple[int, int | str]]:
     """Sort key that puts `…-p2p10` before `…-p11p20`: numbers inside an id compare as numbers."""
     return [(0, int(piece)) if piece.isdigit() else (1, piece) for piece in re.split(r"(\d+)", part) if piece]
@@ -83,7 +93,8 @@ class Manifest:
     in it, and in that of a tokens part, `of` is the part's source where it is not "wiki" (`source_of`). `upstream` names the
     digests of the parts this one was made from, by their folder (`articles/part=…`); `counts` must add up (`SUMS`); `notes`
     is for people and reports (gaps of a damaged dump …) and decides nothing; its `file`, if there is one, names the file beside
-    the manifest that holds what is long (dropped templates, examples …), as a shard is named. `seconds` are those of work
+    the manifest that holds what is long (dropped templates, examples …), as a shard is named, and its `templates` the file
+    with the templates of a wiki that came with its own. `seconds` are those of work
     on this part alone: its tasks' seconds added up, so two tasks at once count twice and waiting for other parts does not.
     """
 
@@ -116,8 +127,17 @@ class Manifest:
     def files(self) -> dict[str, tuple[int, str]]:
         """Size and SHA-256 of each file that the manifest names, by file name."""
         named = {shard.name: (shard.bytes, shard.sha256) for shard in self.shards}
-        beside = self.notes.get("file")
-        return named | ({beside["name"]: (beside["bytes"], beside["sha256"])} if beside else {})
+        beside = [self.notes[name] for name in ("file", "templates") if name in self.notes]
+        return named | {each["name"]: (each["bytes"], each["sha256"]) for each in beside}
+
+    @property
+    def templates(self) -> tuple[str, str] | None:
+        """Path below the corpus and SHA-256 of the file with the templates that a part was cleaned with; None: with none."""
+        setting = self.settings.get("templates", "none")
+        if setting == "own":
+            own = self.notes.get("templates")
+            return (f"{self.folder}/{own['name']}", own["sha256"]) if own else None
+        return None if setting == "none" else (templates_copy(setting), setting)
 
     @property
     def verb(self) -> str:
@@ -172,6 +192,11 @@ def digest_of(value: Any) -> str:
 
 def part_folder(table: str, part: str) -> str:
     return f"{table}/part={part}"
+
+
+def templates_copy(sha256: str) -> str:
+    """Where a corpus keeps a file of templates that it was given, by the file's digest."""
+    return f"{TEMPLATES_FOLDER}/{sha256}.parquet"
 
 
 def tokens_table(encoding: str) -> str:

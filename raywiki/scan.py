@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from raywiki.corpus import Corpus
-from raywiki.manifest import VERBS, Manifest, tokens_table
-from raywiki.schema import ARTICLES, DECISIONS, EVALS, SIGNATURES, tokens_schema
+from raywiki.manifest import VERBS, Manifest, tokens_table, wiki_of
+from raywiki.schema import ARTICLES, DECISIONS, EVALS, SIGNATURES, TEMPLATES, tokens_schema
 
 if TYPE_CHECKING:
     import polars as pl
@@ -108,6 +108,32 @@ def scan_tokens(
     manifests = tables[tokens_table(name)]
     vocab_size = max(int(manifest.settings["vocab_size"]) for manifest in manifests.values())
     return scan_table(corpus, tokens_table(name), tokens_schema(vocab_size), parts)
+
+
+def scan_templates(place: str | os.PathLike[str] | Corpus) -> pl.LazyFrame:
+    """A wiki's templates: columns `name`, `text` (its definition), `redirect` (to another name), `page_id`, `revision_id`.
+
+    Args:
+        place: a file of `rw.collect_templates`; or a corpus, for all that its parts were cleaned with, each file once, with a
+            column `wiki`.
+
+    Raises:
+        FileNotFoundError: there is nothing at that place.
+        ValueError: a manifest is damaged.
+    """
+    import polars as pl
+
+    corpus = Corpus.open(place)
+    if corpus.fs.isfile(corpus.root):
+        return _scan_shards(corpus, [corpus.root]).select(TEMPLATES.names)
+    manifests = corpus.require().manifests("articles").values()
+    files = {each.templates[0]: wiki_of(each) for each in manifests if each.templates is not None}
+    empty = pl.DataFrame(pl.from_arrow(TEMPLATES.empty_table())).lazy().with_columns(wiki=pl.lit(None, pl.String))
+    frames = [
+        _scan_shards(corpus, [corpus.path(path)]).select(TEMPLATES.names).with_columns(wiki=pl.lit(wiki))
+        for path, wiki in files.items()
+    ]
+    return pl.concat(frames) if frames else empty
 
 
 def scan_table(

@@ -44,6 +44,17 @@ ARTICLES = pa.schema(
     ]
 )
 
+# Template pages of a wiki, one row for each name, in the order of names (by their UTF-8 bytes).
+TEMPLATES = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),  # without its namespace, as `raywiki.wikitext` compares names
+        pa.field("text", pa.string()),  # the wikitext of its definition; null: it is a redirect
+        pa.field("redirect", pa.string()),  # name of the template redirected to; null: it is none
+        pa.field("page_id", pa.int64(), nullable=False),
+        pa.field("revision_id", pa.int64()),
+    ]
+)
+
 DECISIONS = pa.schema(
     [
         pa.field("page_id", pa.int64(), nullable=False),

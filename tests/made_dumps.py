@@ -64,6 +64,12 @@ def dump_xml(texts: Sequence[str], first_id: int = 1) -> bytes:
     return (HEAD + "".join(page_xml(first_id + i, text) for i, text in enumerate(texts)) + TAIL).encode()
 
 
+def wiki_xml(pages: Sequence[str], wiki: str = "viwiki") -> bytes:
+    """A dump of these pages, each made by `page_xml`, of a wiki whose templates lie in the namespace "Bản mẫu"."""
+    templates = '      <namespace key="10" case="first-letter">Bản mẫu</namespace>\n    </namespaces>'
+    return (HEAD.replace("    </namespaces>", templates).replace("viwiki<", f"{wiki}<") + "".join(pages) + TAIL).encode()
+
+
 def cut_at(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     places = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
     return [data[a:b] for a, b in pairwise(places) if a < b]

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from raywiki.engine import cluster, curate, extract, fit, index, tokens
+from raywiki.engine import cluster, curate, extract, fit, index, templates, tokens
 from raywiki.files import put
 from raywiki.training.work import do_work
 
 
 def without_ray(patch: pytest.MonkeyPatch, cache: Path) -> None:
     """Until the patch is undone, verbs work here, with decoded tokens in the folder `cache`, and whoever starts Ray fails."""
-    for module in (extract, curate, index, tokens):
+    for module in (extract, curate, index, templates, tokens):
         patch.setattr(module, "run", run_here)
     patch.setattr(cluster, "start", lambda: pytest.fail("Ray is started"))
     patch.setattr(fit, "nodes", lambda: [{"CPU": 2.0}])

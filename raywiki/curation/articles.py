@@ -38,6 +38,11 @@ def has_words(minimum: int) -> pl.Expr:
     return count_words(pl.col("text")) >= minimum
 
 
+def error() -> pl.Expr:
+    """The page could be cleaned: its text is no mere remainder of its source without marks."""
+    return pl.col("error").is_null()
+
+
 def in_sample(fraction: float, seed: int = _SAMPLE_SEED) -> pl.Expr:
     """Whether the hash of the page id is among the lowest `fraction` of all: a larger fraction keeps what a smaller one does.
 

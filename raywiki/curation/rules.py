@@ -56,6 +56,7 @@ def resolve_rules(
     min_chars: int = 500,
     min_words: int = 0,
     fraction: float = 1.0,
+    keep_errors: bool = True,
     language: str = "en",
 ) -> list[Rule]:
     """The rules of a curation, in the order in which an article's reasons are given.
@@ -69,6 +70,7 @@ def resolve_rules(
         min_chars: characters that a text must have; 0 for no such rule.
         min_words: words that it must have; 0 for no such rule.
         fraction: share of all articles to keep, by a hash of the page id: a larger share holds the smaller one.
+        keep_errors: keep articles whose page could not be cleaned (column `error`); else a rule `error` rejects them.
         language: of the articles; rules that only make sense in English are left out of a set for any other.
 
     Raises:
@@ -85,6 +87,8 @@ def resolve_rules(
     resolved = []
     if fraction < 1:
         resolved.append(Rule("fraction", by_article.in_sample(fraction), fraction))
+    if not keep_errors:
+        resolved.append(Rule("error", by_article.error()))
     if min_chars:
         resolved.append(Rule("min_chars", by_article.has_chars(min_chars), min_chars))
     if min_words:

@@ -27,17 +27,19 @@ from raywiki.manifest import Manifest, Shard, part_folder, part_order, settle, s
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import DECISIONS, PAIRS, SIGNATURES
-from raywiki.summary import Summary, lost_parts, some_parts
+from raywiki.summary import Summary, lost_parts, plural, some_parts
 
-DEFAULTS: dict[str, Any] = {"min_chars": 500, "min_words": 0, "rules": [], "fraction": 1.0}
+DEFAULTS: dict[str, Any] = {"min_chars": 500, "min_words": 0, "rules": [], "fraction": 1.0, "keep_errors": False}
+BEFORE = {"keep_errors": True}  # what decisions were made with that do not have the setting; it is not written down
 ROW_GROUP = 1 << 16
 BATCH = 1024  # articles whose texts are in memory at a time
 
 
 def curate(
     corpus: str | os.PathLike[str] | Corpus, *, min_chars: int | None = None, min_words: int | None = None,
-    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
-    ngram_size: int | None = None, num_bands: int | None = None, rows_per_band: int | None = None, overwrite: bool = False,
+    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, keep_errors: bool | None = None,
+    threshold: float | None = None, ngram_size: int | None = None, num_bands: int | None = None,
+    rows_per_band: int | None = None, overwrite: bool = False,
 ) -> Summary:  # fmt: skip
     """Decide for each article whether it is kept: quality rules, exact and near duplicates across parts.
 
@@ -53,6 +55,9 @@ def curate(
             that are true for an article to keep. An expression is known again by its text, which says nothing about a
             Python function in it: when that changes, give the expression another name.
         fraction: share of articles to keep, by a hash of the page id, so that a smaller share lies within a larger one; 1.
+        keep_errors: keep articles whose page could not be cleaned (column `error`): of such a page the text is what
+            mwparserfromhell makes of it, or its source without marks. False: they are left out, with the reason `error`; but
+            True in a corpus that was curated before there was this rule.
         threshold: Jaccard similarity of the word n-grams of two texts from which the later one is a near-duplicate; 0.8.
         ngram_size: words in an n-gram; 5.
         num_bands: MinHash bands, of `rows_per_band` hashes each: two texts are compared when one band is equal; 14.
@@ -73,8 +78,8 @@ def curate(
     corpus = Corpus.open(corpus).require().writable()
     tables = corpus.tables()
     numbers = dict(
-        min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold, ngram_size=ngram_size,
-        num_bands=num_bands, rows_per_band=rows_per_band,
+        min_chars=min_chars, min_words=min_words, fraction=fraction, keep_errors=keep_errors, threshold=threshold,
+        ngram_size=ngram_size, num_bands=num_bands, rows_per_band=rows_per_band,
     )  # fmt: skip
     settings, index = curate_settings(tables, rules, overwrite, **numbers)
     tables.require_articles()
@@ -90,7 +95,20 @@ def curate(
     warnings = [*lost.values(), *cut_off]
     if order != sorted(order, key=part_order):
         warnings.append("parts arrived in another order than that of their ids: duplicates stay in the part that came first")
-    return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings))
+    notes = _kept_errors(tables, settings, keep_errors)
+    return Summary("curate", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings), tuple(notes))
+
+
+def _kept_errors(tables: Tables, settings: Mapping[str, Any], given: bool | None) -> list[str]:
+    """That pages are kept which could not be cleaned, where nobody asked for it."""
+    errors = {part: each.notes.get("cleaning_errors", 0) for part, each in tables["articles"].items()}
+    parts = [part for part, count in errors.items() if count]
+    if not parts or given or not {**BEFORE, **settings}["keep_errors"]:
+        return []
+    return [
+        f"{plural(sum(errors.values()), 'article')} of {some_parts(parts)} could not be cleaned and may be kept, as the corpus "
+        "was curated so before: `raywiki curate --drop-errors --overwrite` leaves such articles out"
+    ]
 
 
 def curate_settings(
@@ -106,10 +124,10 @@ def curate_settings(
     given_index = {name: numbers.get(name) for name in PAIRS_DEFAULTS}
     check_index(given_index)
     _resolve({**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}, rules, "en")
-    settings = settle("decisions", _settings(tables, "decisions"), given, DEFAULTS, overwrite)
+    settings = settle("decisions", [BEFORE | each for each in _settings(tables, "decisions")], given, DEFAULTS, overwrite)
     index = settle("near-duplicate pairs", _settings(tables, "pairs"), given_index, PAIRS_DEFAULTS, overwrite)
     _resolve(settings, rules, "en")  # committed rules of one's own must be given again
-    return settings, index
+    return {name: value for name, value in settings.items() if value != BEFORE.get(name)}, index
 
 
 def _settings(tables: Tables, table: str) -> list[dict[str, Any]]:
@@ -169,7 +187,7 @@ def _resolve(settings: Mapping[str, Any], rules: Sequence[str | pl.Expr] | None,
             if name.startswith("expression "):
                 raise ValueError(f"the decisions are committed with a rule of your own ({name}): give `rules` again")
         rules = settings["rules"]
-    numbers = {name: settings[name] for name in ("min_chars", "min_words", "fraction")}
+    numbers = {name: {**BEFORE, **settings}[name] for name in ("min_chars", "min_words", "fraction", "keep_errors")}
     return curation.resolve_rules(list(rules), **numbers, language=language)
 
 

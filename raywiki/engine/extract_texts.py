@@ -2,87 +2,64 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raywiki.corpus import Corpus
+from raywiki.corpus import Corpus, Tables
 from raywiki.dumps import DumpRange
-from raywiki.dumps.texts import (
-    SOURCES,
-    TextReport,
-    check_text,
-    describe_errors,
-    find_format,
-    read_text,
-    require_text,
-    unique_ids,
-)
-from raywiki.manifest import Manifest, Shard, settle, shard_key
+from raywiki.dumps.texts import TextReport, check_text, describe_errors, read_text, unique_ids
+from raywiki.engine.extract_plan import PlannedPart
+from raywiki.manifest import Manifest, Shard, shard_key
 from raywiki.schema import ARTICLES
 
-SOURCE = r"\w[\w.-]*"
 PARQUET_OPTIONS = {"compression": "zstd", "compression_level": 3, "write_statistics": ["page_id", "n_chars"]}
 SAID = 3  # broken rows that a warning describes; the notes have more
 
 
-def check_source(source: str | None) -> None:
-    """Raise ValueError when this can be no name of a source."""
-    if source is not None and not re.fullmatch(SOURCE, source):
-        raise ValueError(f"source={source!r} is no name of a source: give a word such as c4 or my-books")
+@dataclass(frozen=True)
+class TextResult:
+    """What came of a range: its shard, and what is needed to prove that nothing is lost."""
+
+    shard: Shard | None
+    report: TextReport
+    seconds: float
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """For the progress bar."""
+        return {"articles": self.report.pages - self.report.errors}
 
 
-def find_formats(paths: Sequence[str], given: str | None = None) -> dict[str, str]:
-    """The format of each file: the given one, else what it looks like. Raises as `find_format` and `require_text` do."""
-    formats = {path: given or find_format(path) for path in paths}
-    for path, text_format in formats.items():
-        require_text(path, text_format)
-    return formats
-
-
-def text_settings(
-    part: str, committed: Mapping[str, Manifest], given: Mapping[str, str | None], text_format: str, overwrite: bool
-) -> dict[str, Any]:
-    """Format, source and language of a part; the language of a new one is that of the corpus, if it has one, else English."""
-    old = committed.get(part)
-    languages = {str(each.settings["language"]) for each in committed.values() if "language" in each.settings}
-    defaults = {
-        "language": languages.pop() if len(languages) == 1 else "en",
-        "format": text_format,
-        "source": SOURCES[str(given.get("format") or text_format)],
-    }
-    return settle(f"articles of part {part}", [old.settings] if old else [], given, defaults, overwrite)
-
-
-def extract_text_range(
-    corpus: Corpus, folder: str, key: str, r: DumpRange, text_format: str, allow_damaged: bool
-) -> tuple[Shard | None, TextReport]:
+def extract_text_range(part: PlannedPart, text_range: DumpRange) -> TextResult:
     """Read one range and write its shard; ids are by text alone yet."""
-    reader = read_text(r, text_format, allow_damaged=allow_damaged)
-    shard = corpus.write_shard(folder, f"{r.index:05d}-{key}.parquet", reader, ARTICLES, **PARQUET_OPTIONS)
-    return shard, reader.report
+    started = time.monotonic()
+    reader = read_text(text_range, part.settings["format"], allow_damaged=part.allow_damaged)
+    name = f"{text_range.index:05d}-{part.key}.parquet"
+    shard = Corpus(part.corpus).write_shard(part.folder, name, reader, ARTICLES, **PARQUET_OPTIONS)
+    return TextResult(shard, reader.report, time.monotonic() - started)
 
 
-def text_manifest(
-    corpus: Corpus, part: str, settings: dict[str, Any], source: dict[str, Any], shards: Sequence[Shard | None],
-    reports: Sequence[TextReport], seconds: float,
-) -> tuple[Manifest, list[dict[str, Any]]]:  # fmt: skip
-    """The manifest of a part whose ranges add up, with the rows that were broken. Raises ValueError when they do not."""
-    ordered = check_text(reports)
+def commit_text(tables: Tables, part: PlannedPart, done: Sequence[TextResult]) -> Manifest:
+    """Prove that the ranges add up to the file, then publish the part. Raises ValueError when they do not."""
+    ordered = check_text([result.report for result in done])
     ids = [report.ids for report in ordered]
-    written = Manifest.made("articles", part, settings, shards, {"articles": sum(map(len, ids))}, seconds=0)
-    n_errors = sum(report.errors for report in ordered)
+    n_articles, n_errors = sum(map(len, ids)), sum(report.errors for report in ordered)
+    shards = [result.shard for result in done]
+    written = Manifest.made("articles", part.part, part.settings, shards, {"articles": n_articles}, seconds=0)
     counts = dict.fromkeys(("redirects", "other_namespaces", "other_models", "deleted"), 0)
-    counts |= {"errors": n_errors, "articles": sum(map(len, ids)), "pages": sum(report.pages for report in ordered)}
+    counts |= {"errors": n_errors, "articles": n_articles, "pages": sum(report.pages for report in ordered)}
     counts["characters"] = sum(report.characters for report in ordered)
     made = Manifest.made(
-        "articles", part, settings, _renumbered(corpus, written, ids), counts, seconds=seconds,
-        source={**source, "format": settings["format"], "of": settings["source"]}, notes=_notes(part, ordered, n_errors),
+        "articles", part.part, part.settings, _renumbered(tables.corpus, written, ids), counts,
+        seconds=sum(result.seconds for result in done), notes=_notes(part.part, ordered, n_errors),
+        source={**part.source, "format": part.settings["format"], "of": part.settings["source"]},
     )  # fmt: skip
-    return made, [error for report in ordered for error in report.page_errors]
+    return tables.commit(made, {"page_errors": [error for report in ordered for error in report.page_errors]})
 
 
 def _notes(part: str, reports: Sequence[TextReport], n_errors: int) -> dict[str, Any]:

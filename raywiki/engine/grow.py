@@ -17,8 +17,8 @@ from raywiki.corpus import Corpus
 from raywiki.dumps import read_siteinfo
 from raywiki.dumps.texts import DUMP, check_format
 from raywiki.engine.curate import curate, curate_settings
-from raywiki.engine.extract import check_language, extract
-from raywiki.engine.extract_texts import check_source, find_formats
+from raywiki.engine.extract import extract
+from raywiki.engine.extract_plan import check_for_dumps, check_language, check_source, check_templates, find_formats
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.files import absolute
@@ -82,9 +82,10 @@ def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     run: str = "", *,
     wiki: str | None = None, to: str | os.PathLike[str] | None = None, date: str | None = None, mirrors: Mirrors = None,
-    language: str | None = None, format: str | None = None, source: str | None = None,
-    allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
-    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, threshold: float | None = None,
+    language: str | None = None, templates: str | os.PathLike[str] | None = None, format: str | None = None,
+    source: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
+    rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, keep_errors: bool | None = None,
+    threshold: float | None = None,
     val_fraction: float | None = None, title: bool | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
 ) -> GrowSummary:  # fmt: skip
     """Add dump parts or other text: download, extract, curate, tokenize what is new, and train the run on from its checkpoint.
@@ -103,8 +104,8 @@ def grow(
         to: folder or URL of those files; `dumps` when None.
         date: of that dump; when None that of the wiki's parts in the corpus, else the newest complete one.
         mirrors: see `download`.
-        language, format, source, allow_damaged: see `extract`.
-        min_chars, min_words, rules, fraction, threshold: see `curate`.
+        language, templates, format, source, allow_damaged: see `extract`.
+        min_chars, min_words, rules, fraction, keep_errors, threshold: see `curate`.
         val_fraction, title: see `tokenize`.
         overwrite: redo parts that are committed with other settings, in all tables.
         options: those of `train`. `encoding` is what to tokenize with too: a name, or a file as `tokenize` takes it.
@@ -117,19 +118,24 @@ def grow(
     paths = [os.fspath(each) for each in ([dumps] if isinstance(dumps, str | os.PathLike) else dumps)]
     corpus = Corpus.open(corpus)
     _check(corpus, paths, wiki, options, {"to": to, "date": date, "mirrors": mirrors})
-    for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, threshold=threshold)
+    for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, keep_errors=keep_errors)
+    for_curate["threshold"] = threshold
     folder, tables = check_train(corpus, run, options), corpus.tables()
     existing = read_run(folder)
     check_language(language)
     check_format(format)
     check_source(source)
+    check_templates(templates)
     curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
     # Later than now it would be an hour later.
     name, _, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
     identity = {each: settings[each] for each in ("encoding", "vocabulary", "vocab_size")}
     opened = open_run(folder, **identity, **pick(options, RunOptions))
-    for path, text_format in find_formats([absolute(path) for path in paths], format).items():
+    formats = find_formats([absolute(path) for path in paths], format)
+    if wiki is None:
+        check_for_dumps(formats.values(), {"templates": templates})
+    for path, text_format in formats.items():
         if text_format == DUMP:
             read_siteinfo(path, language)  # is it a dump at all?
     wanted = None
@@ -142,8 +148,8 @@ def grow(
         fetched = download(wanted.wiki, numbers, to=wanted.to, date=wanted.date, mirrors=mirrors)
     stages.begin("extract")
     dumps = [*paths, *(wanted.paths if wanted else ())]
-    for_extract: dict[str, Any] = dict(language=language, format=format, source=source, allow_damaged=allow_damaged)
-    extracted = extract(corpus, dumps, **for_extract, overwrite=overwrite)
+    for_extract: dict[str, Any] = dict(language=language, templates=templates, format=format, source=source)
+    extracted = extract(corpus, dumps, **for_extract, allow_damaged=allow_damaged, overwrite=overwrite)
     stages.begin("curate")
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
     stages.begin("tokenize")

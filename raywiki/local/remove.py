@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from raywiki.corpus import Corpus, Tables
-from raywiki.manifest import MANIFEST, part_folder, part_order, tokens_table
+from raywiki.manifest import MANIFEST, TEMPLATES_FOLDER, part_folder, part_order, tokens_table
 from raywiki.summary import as_html, plural, sentences, some_parts, table
 from raywiki.training.cache import cache_folder, clean_cache
 
@@ -105,7 +105,7 @@ def find_orphans(tables: Tables, min_age: float) -> GcSummary:
 
 
 def orphans(tables: Tables) -> dict[str, tuple[float, int]]:
-    """The files in the tables that no manifest names, each with its age in seconds and its bytes."""
+    """The files in the tables and among the templates that no manifest names, each with its age in seconds and its bytes."""
     corpus, now = tables.corpus, time.time()
     found = {}
     for name in tables.names():
@@ -113,6 +113,10 @@ def orphans(tables: Tables) -> dict[str, tuple[float, int]]:
         for path, info in tables.files(name).items():
             if path not in named and "/part=" in path[len(corpus.path(name)) :]:
                 found[path] = max(0.0, now - _modified(info)), info["size"]
+    used = {corpus.path(each.templates[0]) for each in tables["articles"].values() if each.templates}
+    for path, info in tables.files(TEMPLATES_FOLDER).items():
+        if path not in used:
+            found[path] = max(0.0, now - _modified(info)), info["size"]
     return found
 
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
 
 from raywiki.corpus import Corpus
+from raywiki.local.templates import find_templates
 from raywiki.scan import scan_articles, scan_decisions
 from raywiki.summary import as_html, plural, table
+from raywiki.wikitext.bundled import normalise
 
 HEAD = 200  # characters of a text that are shown
+INVOKE = re.compile(r"\{\{\s*(?:safesubst:|subst:)?\s*#invoke:\s*([^|{}<>]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -83,43 +88,53 @@ def _reject(row: dict[str, Any], articles: dict[tuple[str, int], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Templates:
-    """Templates whose content the cleaner left out, the most frequent first."""
+    """Templates whose content the cleaner left out, guessed or failed on, the most frequent first.
+
+    `total` counts uses that were dropped, `guessed` and `failed` the others.
+    """
 
     rows: tuple[dict[str, Any], ...]
     total: int
+    guessed: int = 0
+    failed: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"total": self.total, "rows": self.rows}
+        return asdict(self)
 
     _repr_html_ = as_html
 
     def __str__(self) -> str:
-        shown = [
-            {"template": row["template"][:60], "dropped": row["dropped"], "first in": _head(row["article"])}
-            for row in self.rows
-        ]
-        lines = [f"{plural(self.total, 'template use')} dropped"]
-        for line, row in zip(table(shown), (None, *self.rows), strict=False):
+        counts = ["dropped", *(name for name in ("guessed", "failed") if getattr(self, name))]
+        shown = []
+        for row in self.rows:
+            cells: dict[str, Any] = {"template": _head(row["template"], 40), **{name: row[name] for name in counts}}
+            if any(each["defined"] is not None for each in self.rows):
+                cells |= {"defined": row["defined"], "module": _head(row["module"], 20)}
+            shown.append({**cells, "first in": _head(row["article"], 25)})
+        lines = [", ".join(f"{plural(self.total, 'template use')} dropped" if name == "dropped" else
+                           f"{getattr(self, name):,} {name}" for name in counts)]  # fmt: skip
+        for line, sentence in zip(table(shown), (None, *(row["sentence"] for row in self.rows)), strict=False):
             lines.append("  " + line)
-            if row is not None and row["sentence"]:
-                lines += textwrap.wrap(row["sentence"], 100, initial_indent="    | ", subsequent_indent="    | ")
+            if sentence:
+                lines += textwrap.wrap(sentence, 100, initial_indent="    | ", subsequent_indent="    | ")
         return "\n".join(lines)
 
 
-def _head(title: str | None) -> str | None:
-    return title if title is None or len(title) <= 25 else title[:24] + "…"
+def _head(text: str | None, length: int) -> str | None:
+    return text if text is None or len(text) <= length else text[: length - 1] + "…"
 
 
 def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -> Templates:
-    """The templates that were dropped most often, with the sentence that lost each first.
+    """The templates that were dropped, guessed or failed most often, with the sentence that lost each first.
 
     Args:
         corpus: folder or URL.
         n: rows to show at most.
 
     Returns:
-        Rows with `template`, `dropped` (how often), `article` and `sentence` (its wikitext around the template; None: the
-        part was extracted before raywiki kept examples).
+        Rows with `template`; `dropped`, `guessed` and `failed`, how often; `defined`, whether a dump of the corpus defines it
+        (None: the parts were cleaned without templates); `module`, the one that its definition calls first; `article` and
+        `sentence` (its wikitext around the template; None: the part was extracted before raywiki kept examples).
 
     Raises:
         FileNotFoundError: no corpus there.
@@ -128,12 +143,46 @@ def inspect_templates(corpus: str | os.PathLike[str] | Corpus, *, n: int = 30) -
     if n < 0:
         raise ValueError(f"n is {n}, it must be a number of templates of at least 0")
     corpus = Corpus.open(corpus).require()
-    total: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ("dropped", "guessed", "failed")}
     examples: dict[str, dict[str, str]] = {}
+    files: dict[str, None] = {}
     for manifest in corpus.manifests("articles").values():
         details = corpus.read_details(manifest)
-        total.update(details.get("dropped_templates", {}))
+        for name, counter in counts.items():
+            counter.update(details.get(f"{name}_templates", {}))
         examples = {**details.get("template_examples", {}), **examples}
+        files |= {manifest.templates[0]: None} if manifest.templates else {}
+    most = [name for name, _ in sum(counts.values(), Counter[str]()).most_common(n)]
+    defined = _definitions(corpus, files, most)
     none = {"article": None, "sentence": None}
-    rows = tuple({"template": name, "dropped": count, **(examples.get(name) or none)} for name, count in total.most_common(n))
-    return Templates(rows, sum(total.values()))
+    rows = tuple(
+        {"template": name, **{kind: counter[name] for kind, counter in counts.items()}, **defined[name],
+         **(examples.get(name) or none)}
+        for name in most
+    )  # fmt: skip
+    total, guessed, failed = (counter.total() for counter in counts.values())
+    return Templates(rows, total, guessed, failed)
+
+
+def _definitions(corpus: Corpus, files: Iterable[str], names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Whether one of these files of templates defines each name, and the module that the definition calls first."""
+    files = [path for path in files if corpus.fs.exists(corpus.path(path))]  # `status` tells of one that is gone
+    keys = {name: normalise(name) for name in names}
+    found: dict[str, dict[str, Any]] = {name: {"defined": False if files else None, "module": None} for name in keys}
+    for path in files:
+        rows = find_templates(corpus.url_of(path), set(keys.values()))
+        for name, key in keys.items():
+            if not found[name]["defined"] and (text := _text_of(key, rows)) is not None:
+                invoked = INVOKE.search(text)
+                found[name] = {"defined": True, "module": " ".join(invoked[1].split()) if invoked else None}
+    return found
+
+
+def _text_of(name: str, rows: Mapping[str, dict[str, Any]]) -> str | None:
+    """The definition of a name, redirects followed as far as there are rows and they do not lead back."""
+    for _ in rows:
+        row = rows.get(name, {})
+        if row.get("redirect") is None:
+            return row.get("text")
+        name = row["redirect"]
+    return None

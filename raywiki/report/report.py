@@ -176,7 +176,7 @@ def _corpus_page(tables: Tables) -> dict[str, Any]:
         "funnel": _funnel_table(whole, encodings),
         "bars": _bars(rows),
         "cost": _cost_tables(tables),
-        "templates": _templates_table(templates.rows, templates.total),
+        "templates": _templates_table([row for row in templates.rows if row["dropped"]], templates.total),
         "reasons": _reasons_table(inventory.reject_reasons(tables["decisions"].values())),
         "settings": _settings_tables(tables),
         "sources": _sources(tables),

@@ -12,7 +12,7 @@ from typing import Any
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.local.remove import YOUNG, find_orphans
-from raywiki.manifest import WIKI, part_order, source_of, tokens_table
+from raywiki.manifest import TEMPLATES_FOLDER, WIKI, part_order, source_of, tokens_table
 from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, waiting_dumps, writers
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 from raywiki.training.checkpoint import stands_at
@@ -90,6 +90,7 @@ def status(
     for manifest in (manifest for name in tables.names() for manifest in tables[name].values()):
         if verify or not tables.is_whole(manifest):
             problems += _damaged(corpus, manifest)
+    problems += _damaged_templates(corpus, extracted.values(), verify)
     notes = articles_notes(extracted.values(), extracted.values()) + [warning for warning in said if warning not in problems]
     runs, orphans, cache = corpus.runs(), find_orphans(tables, YOUNG), cache_state(tables)
     counts = {"files": len(orphans), "bytes": orphans.bytes, "young": orphans.young}
@@ -134,6 +135,19 @@ def _damaged(corpus: Corpus, manifest: Manifest) -> list[str]:
                 problems.append(f"{path} is not what its manifest says: remove it and run `raywiki {manifest.verb}` again")
         except FileNotFoundError:
             problems.append(f"{path} is missing: run `raywiki {manifest.verb}` again")
+    return problems
+
+
+def _damaged_templates(corpus: Corpus, articles: Iterable[Manifest], verify: bool) -> list[str]:
+    """What is wrong with the copies of files of templates: one that is gone hinders the next part, not those that are there."""
+    problems = []
+    given = {each.templates for each in articles if each.templates and each.templates[0].startswith(f"{TEMPLATES_FOLDER}/")}
+    for path, sha256 in sorted(given):
+        mend = "give its file again with `raywiki extract --templates`"
+        if not corpus.fs.exists(corpus.path(path)):
+            problems.append(f"{corpus.path(path)} is missing, with which parts were cleaned: {mend}")
+        elif verify and file_sha256(corpus.url_of(path)) != sha256:
+            problems.append(f"{corpus.path(path)} is not what its name says: remove it and {mend}")
     return problems
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from raywiki.training.ahead import read_ahead
+from raywiki.training.cache import Ids
 from raywiki.training.loss import IGNORED
 from raywiki.training.order import Samples, Segment, step_samples
 from raywiki.training.workers import Workers
@@ -26,7 +27,7 @@ class Batches:
         batch_size: sequences of a micro-batch at most; after a change, `of` begins anew with the step it is asked for.
     """
 
-    def __init__(self, segment: Segment, tokens: Sequence[np.ndarray], workers: Workers, batch_size: int) -> None:
+    def __init__(self, segment: Segment, tokens: Sequence[Ids], workers: Workers, batch_size: int) -> None:
         self.segment, self.tokens, self.workers, self.batch_size = segment, tokens, workers, batch_size
         self._coming: Generator[MicroBatch, None, None] | None = None
         self._at: tuple[int, int] | None = None  # step and batch size that `_coming` goes on with
@@ -62,7 +63,7 @@ class Batches:
                 yield ids, targets, n_targets, first + batch_size >= len(mine)
 
 
-def read_samples(tokens: Sequence[np.ndarray], samples: Samples, seq_len: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def read_samples(tokens: Sequence[Ids], samples: Samples, seq_len: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Inputs and targets, int64 of shape (n, seq_len) each. `tokens` has the training tokens of each part of the segment."""
     n = len(samples)
     windows = np.empty((n, seq_len + 1), np.int64)
@@ -70,7 +71,8 @@ def read_samples(tokens: Sequence[np.ndarray], samples: Samples, seq_len: int, d
         ring = tokens[part]
         head = ring[start : start + seq_len + 1]
         windows[row, : len(head)] = head
-        windows[row, len(head) :] = ring[: seq_len + 1 - len(head)]
+        if len(head) <= seq_len:
+            windows[row, len(head) :] = ring[: seq_len + 1 - len(head)]
     return _to_device(windows, samples.n_targets, device)
 
 

@@ -1,6 +1,6 @@
-"""The tokens of a part as flat arrays: decoded from Parquet once, then mapped into memory by every process.
+"""The tokens of a part as flat files: decoded from Parquet once, then read by every process.
 
-A random window straight from Parquet costs the decoding of a row group; from a memory map it costs two page faults.
+A random window straight from Parquet costs the decoding of a row group; from a flat file it costs one read.
 
     <folder>/<key>/train.bin val.bin cache.json      documents in order, ids as little-endian u16 or u32
 
@@ -34,14 +34,39 @@ _ABOUT = "cache.json"
 OpenFile = Callable[[str], io.BufferedIOBase]
 
 
+class TokenFile:
+    """Token ids in a file, of which slices are read as arrays. Pages that are read do not stay in the memory of the process.
+
+    Those of a memory map do, with what lies around them: after some hundred random windows the process is said to hold most
+    of the file, and whoever limits its memory ends it.
+    """
+
+    def __init__(self, path: Path, dtype: np.dtype) -> None:
+        self._file, self._dtype = open(path, "rb", buffering=0), dtype  # noqa: SIM115 closed with the last reference to it
+        self._number = self._file.fileno()
+        self._length = os.fstat(self._number).st_size // dtype.itemsize
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, window: slice) -> np.ndarray:
+        """The ids of a slice without a step; any number of threads may read at once."""
+        start, stop, _ = window.indices(self._length)
+        size = self._dtype.itemsize
+        return np.frombuffer(os.pread(self._number, max(0, stop - start) * size, start * size), self._dtype)
+
+
+Ids = np.ndarray | TokenFile  # of which slices are taken
+
+
 @dataclass(frozen=True)
 class TokenCache:
-    """Token ids of one part, shape (train_tokens,) and (val_tokens,), read-only; `max_id` is -1 when there are none.
+    """Token ids of one part, `train_tokens` and `val_tokens` of them, read-only; `max_id` is -1 when there are none.
 
     `held` is an open file: as long as it is, `clean_cache` leaves the cache alone.
     """
 
-    train: np.ndarray
+    train: Ids
     val: np.ndarray
     max_id: int
     held: BinaryIO | None = field(default=None, repr=False, compare=False)
@@ -175,8 +200,8 @@ def _read(folder: Path) -> TokenCache | None:
             return None
     except (OSError, ValueError, KeyError):
         return None
-    arrays = {split: _map(folder / f"{split}.bin", dtype) if n else np.empty(0, dtype) for split, n in sizes.items()}
-    return TokenCache(arrays["train"], arrays["val"], about["max_id"], held)
+    val = _map(folder / "val.bin", dtype) if sizes["val"] else np.empty(0, dtype)
+    return TokenCache(TokenFile(folder / "train.bin", dtype), val, about["max_id"], held)
 
 
 def _hold(path: Path) -> BinaryIO:

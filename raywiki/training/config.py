@@ -9,21 +9,22 @@ PAD_VOCAB_TO = 128  # matrix products are faster when the vocabulary is a multip
 
 @dataclass(frozen=True)
 class Pieces:
-    """What the recipe "modern" is made of, each piece a switch; off, it is as in "classic" (`modern.py` explains each).
+    """What the recipe "modern" can be made of, each piece a switch; off, it is as in "classic" (`modern.py` explains each).
 
-    A run records its recipe as a word, `modern` or such as `modern,no_rope`: see `find_pieces`. So from the first
-    release on these defaults stay as they are; a better set gets a name of its own.
+    On are those that pay at the sizes that were measured, or cost neither loss nor memory there and are said to keep larger
+    models stable (benchmarks/recipes.md). A run records its recipe as a word, `modern` or such as `modern,no_rope,softcap`: see
+    `find_pieces`. So from the first release on these defaults stay as they are; a better set gets a name of its own.
     """
 
     rope: bool = True
     qk_norm: bool = True
     relu2: bool = True
-    rms_norm: bool = True
+    rms_norm: bool = False
     zero_init: bool = True
     untied: bool = True
     embed_skip: bool = True
-    value_embed: bool = True
-    softcap: bool = True
+    value_embed: bool = False
+    softcap: bool = False
     muon: bool = True
 
 
@@ -170,8 +171,8 @@ def find_pieces(name: str) -> Pieces | None:
 def recipe_name(name: str) -> str:
     """Today's name of a recipe, with the pieces that differ from the default in their order; ValueError when there is none.
 
-    >>> recipe_name("gpt2"), recipe_name("modern,no_muon,rope,no_rope")
-    ('classic', 'modern,no_rope,no_muon')
+    >>> recipe_name("gpt2"), recipe_name("modern,no_muon,rope,no_rope,softcap")
+    ('classic', 'modern,no_rope,softcap,no_muon')
     """
     recipe, pieces = _parse(name)
     on = {field.name: getattr(pieces, field.name) for field in fields(Pieces) if getattr(pieces, field.name) != field.default}
@@ -184,8 +185,8 @@ def _parse(name: str) -> tuple[str, Pieces]:
     if recipe not in RECIPES:
         raise ValueError(f"there is no recipe {first!r}: choose one of {', '.join(RECIPES)}")
     if words and recipe != "modern":
-        raise ValueError(f"recipe={name!r}: only modern has pieces that can be left out; take {recipe} as it is")
+        raise ValueError(f"recipe={name!r}: only modern has pieces to choose; take {recipe} as it is")
     for word in words:
         if word.removeprefix("no_") not in known:
-            raise ValueError(f"recipe={name!r}: modern has no piece {word!r}; leave out one by no_ before {', '.join(known)}")
+            raise ValueError(f"recipe={name!r}: modern has no piece {word!r}; it has, on or by no_ off, {', '.join(known)}")
     return recipe, Pieces(**{word.removeprefix("no_"): not word.startswith("no_") for word in words})

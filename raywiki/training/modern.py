@@ -1,11 +1,11 @@
 """The recipe "modern": a decoder of the same shape as "classic" that learns more from the same tokens, trained with Muon.
 
-What sets it apart, each a switch of `config.Pieces`; what was measured is in benchmarks/recipes.md:
+What can set it apart, each a switch of `config.Pieces`, which says what is on; what was measured is in benchmarks/recipes.md:
 
     rope         queries and keys are turned by an angle that grows with the position (Su et al., arXiv 2104.09864); no table
     qk_norm      queries and keys are normed before they meet (Henry et al., arXiv 2010.04245), and made a bit sharper
     relu2        relu(x)² in place of GELU (So et al., arXiv 2109.08668)
-    rms_norm     norms by the root mean square (Zhang & Sennrich, arXiv 1910.07467), without weights
+    rms_norm     norms by the root mean square (Zhang & Sennrich, arXiv 1910.07467), without weights; off: LayerNorm
     zero_init    projections into the residual stream begin at 0, so that each block begins as the identity
     untied       a head of its own, which begins at 0, in place of the embedding
     embed_skip   before each block, the first embedding is mixed back in with learned weights
@@ -13,7 +13,8 @@ What sets it apart, each a switch of `config.Pieces`; what was measured is in be
     softcap      logits bounded by a tanh (`loss.soft_cap`)
     muon         the matrices of the blocks learn with Muon (`optim.py`), the rest with AdamW
 
-There are no biases. Numbers without a source of their own are those of nanochat, github.com/karpathy/nanochat, of 2026.
+There are no biases but those of LayerNorm. Numbers without a source of their own are those of nanochat,
+github.com/karpathy/nanochat, of 2026.
 """
 
 from __future__ import annotations

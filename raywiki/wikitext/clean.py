@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
+from raywiki.wikitext.definitions import Definitions
 from raywiki.wikitext.entities import decode, plain_blanks
 from raywiki.wikitext.expand import expand
 from raywiki.wikitext.layout import layout, mark_text
@@ -21,9 +22,9 @@ from raywiki.wikitext.protect import protect
 from raywiki.wikitext.sites import redirect, site
 from raywiki.wikitext.tables import drop_tables, markdown_tables
 from raywiki.wikitext.tags import BREAK, NOTHING, conversion, drop_nothing, magic_words, quotes, tags
-from raywiki.wikitext.tidy import tidy
+from raywiki.wikitext.tidy import GONE, tidy
 
-_MARKS = "\x02\x03\x04\x05\x06\x07\x08"
+_MARKS = "\x01\x02\x03\x04\x05\x06\x07\x08\x0e\x0f"
 _TOKEN = re.compile(r"\x02(\d+)\x03")
 
 
@@ -37,6 +38,7 @@ def clean_wikitext(
     tables: Literal["markdown"] | None = None,
     captions: bool = False,
     examples: dict[str, dict[str, str]] | None = None,
+    templates: Definitions | None = None,
 ) -> CleanText:
     """The text of a page as a reader sees it, values of inline templates included.
 
@@ -53,6 +55,7 @@ def clean_wikitext(
         captions: keep captions of images, as paragraphs.
         examples: a dict to fill, by name, with the `article` and the `sentence` in which a template was dropped that it
             does not hold yet. Pass the same one for many pages.
+        templates: the wiki's own templates; None: none are known.
 
     Raises:
         ValueError: `tables` is neither None nor "markdown".
@@ -62,7 +65,7 @@ def clean_wikitext(
     """
     if tables not in (None, "markdown"):
         raise ValueError(f"tables={tables!r}: give 'markdown' to keep tables, or None to leave them out")
-    page = Page(site(language, namespaces), title, timestamp, tables, captions, examples=examples)
+    page = Page(site(language, namespaces), title, timestamp, tables, captions, examples=examples, templates=templates)
     try:
         text = _clean(wikitext, page)
     except Exception as error:  # whatever it is: one page, or one renderer, must not stop a dump
@@ -105,4 +108,6 @@ def _restore(text: str, kept: list[str]) -> str:
         text, found = _TOKEN.subn(lambda match: kept[int(match[1])], text)
         if not found:
             break
-    return text.replace(BREAK, " ").replace(NOTHING, "")  # those of what was kept before the passes that take them out
+    return (
+        text.replace(BREAK, " ").replace(NOTHING, "").replace(GONE, "")
+    )  # those of what was kept before the passes that take them out

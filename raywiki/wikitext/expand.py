@@ -7,15 +7,19 @@ from functools import lru_cache
 
 from raywiki.wikitext.functions import call
 from raywiki.wikitext.lookup import renderers
-from raywiki.wikitext.page import Page, Template, holds
+from raywiki.wikitext.page import PIPE, Page, Template, holds
 from raywiki.wikitext.tags import NOTHING
+from raywiki.wikitext.tidy import GONE, trace
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{([^{}]*+)\}\}\}")
+_TABLE_START = re.compile(r"(?<!\{)\{\{\{!\}\}(?!\})")  # a brace and `{{!}}`
+_TABLE_END = re.compile(r"(?<!\{)\{\{!\}\}\}(?!\}(?!\}))")
+_BRACES = "\x0e\x0f"  # single ones, that close or open no template
 _SET = re.compile(r"\}, |, \{")  # no page is called so: `{{}, {1}}` is a set of sets
 _UNCLOSED_BLOCK = re.compile(r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE)
-_UNCLOSED = re.compile(r"\{\{+(?:[^{}|\n]{0,60}\|)?|\}\}+")
+_UNCLOSED = re.compile(r"\{\{+(?:[^{}|\n]{0,60}\|(?:[^{}|\n]{0,20}\|)*+)?|\}\}+")
 
 _SENTENCE = re.compile(r"(?<=[.!?。]) +(?=[^\Wa-z])")
 _MARKS = re.compile(r"\x02\d*\x03?|[\x00-\x1f]")
@@ -26,6 +30,10 @@ MAX_GROWTH = 5_000_000  # characters that templates may add to a page: no bomb o
 
 def expand(text: str, page: Page) -> str:
     """`text` with its templates rendered or, when nothing is known about them, counted in `page.dropped` and left out."""
+    has_tables = "{{!}}" in text
+    if has_tables:
+        text = _TABLE_START.sub(_BRACES[0] + PIPE, text)
+        text = _TABLE_END.sub(PIPE + _BRACES[1], text)
     if "{{{" in text:
         text = _PARAMETER.sub(_default, text)
     known = renderers(page.site.language)
@@ -45,8 +53,7 @@ def expand(text: str, page: Page) -> str:
             dropped[name] += 1
             if page.examples is not None and name not in page.examples:
                 page.examples[name] = {"article": page.title, "sentence": sentence_around(match)}
-            return ""
-        return value
+        return value or trace(match.string, *match.span())
 
     limit = len(text) + MAX_GROWTH
     for _ in range(MAX_DEPTH):
@@ -59,6 +66,8 @@ def expand(text: str, page: Page) -> str:
             text, found = _UNCLOSED.subn("", text)
             if not found:
                 break
+    if has_tables:
+        text = text.replace(_BRACES[0], "{").replace(_BRACES[1], "}")
     return text.replace("\x05", "=")
 
 
@@ -82,7 +91,7 @@ def dropped_name(head: str) -> str:
     """The name under which a dropped template is counted, of what stands before its first bar."""
     if ":" in head:
         head = head.partition(":")[0] + ":" if head.lstrip().startswith("#") else head
-    return " ".join(head.replace(NOTHING, "").replace("_", " ").split())[:100]
+    return " ".join(head.replace(NOTHING, "").replace(GONE, "").replace("_", " ").split())[:100]
 
 
 def sentence_around(match: re.Match[str]) -> str:

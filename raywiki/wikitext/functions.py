@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from raywiki.wikitext.arithmetic import evaluate
 from raywiki.wikitext.calendar import format_time, parse_date
-from raywiki.wikitext.numbers import format_number, integer, parse_number, plain_number
+from raywiki.wikitext.entities import decode
+from raywiki.wikitext.locales import language_name, plural_form
+from raywiki.wikitext.magic import magic_names
+from raywiki.wikitext.numbers import integer, local_digits, local_number, parse_number, plain_number
 from raywiki.wikitext.page import Page
+from raywiki.wikitext.tags import NOTHING
+from raywiki.wikitext.tidy import GONE, mend
+from raywiki.wikitext.variables import PAGE_NAMES, namespace_name, page_name
 
 Function = Callable[[str, list[str], Page], "str | None"]
 _FUNCTIONS: dict[str, Function] = {}
+_NUMERIC = re.compile(r"[-+]?(?:\d{1,300}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
+# Source: the extension ParserFunctions, `iferror`: an element of class "error".
+_ERROR = re.compile(r"""<(?:strong|span|p|div)\s(?:[^\s>]*\s+)*?class=["']?(?:[^"'\s>]*\s+)*?error(?=[\s"'>])""", re.IGNORECASE)
+_SHOWS_TEXT = {"#if", "#tag", "bidi", "grammar"}  # here a `<nowiki/>` goes on holding apart
+_DOTTED = {"tr", "az", "crh", "gag", "kaa", "tt"}  # languages whose capital of i is İ
+_ORDERS = {"dmy": "j F Y", "mdy": "F j, Y", "ymd": "Y F j", "iso 8601": "xnY-xnm-xnd"}
+_YEAR = re.compile(r"\d{4}")
+_OPTIONS = {"R": "rawsuffix", "NOSEP": "nocommafysuffix"}
+_RIGHT_TO_LEFT = frozenset("ar arc arz azb bcc bgn ckb dv fa glk he khw ks lrc mzn nqo pnb ps sd ug ur ydd yi".split())  # noqa: SIM905
 MAX_REPLACED = 100_000  # characters that `#replace` may make of a text
 # Behaviour of the page, sort keys and such: they show nothing.
 _SILENT = {
-    "defaultsort", "defaultsortkey", "defaultcategorysort", "displaytitle", "#seo", "#vardefine", "#language", "#set",
+    "defaultsort", "defaultsortkey", "defaultcategorysort", "displaytitle", "#seo", "#vardefine", "#set",
     "noexternallanglinks", "#set_self", "#subobject", "#coordinates", "#shortdesc", "short description",
 }  # fmt: skip
 
@@ -29,12 +46,20 @@ def function(*names: str) -> Callable[[Function], Function]:
 
 
 def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, str | None]:
-    """Whether there is a function of this name, and what it gives; None: it cannot be known here."""
-    if name in _SILENT or (name.isupper() is False and name.upper() != name and name.startswith("#default")):
+    """Whether there is a function of this name, English or the wiki's, and what it gives; None: it cannot be known here."""
+    if name not in _FUNCTIONS and name not in _SILENT:
+        name = magic_names(page.site.language).get(name, name)
+    if name in _SILENT:
         return True, ""
     render = _FUNCTIONS.get(name)
+    if GONE in argument or (rest and GONE in rest):
+        argument, rest = mend(argument), rest and mend(rest)
+    if NOTHING in argument and name not in _SHOWS_TEXT:
+        argument = argument.replace(NOTHING, "")
     if render is not None:
         return True, render(argument.strip(), rest.split("|") if rest is not None else [], page)
+    if name in PAGE_NAMES:
+        return True, page_name(name, argument, page)
     if name.startswith("#"):
         return True, None
     return False, None
@@ -51,41 +76,67 @@ def _if(test: str, args: list[str], page: Page) -> str:
 
 @function("#ifeq")
 def _ifeq(left: str, args: list[str], page: Page) -> str:
-    right = _at(args, 0)
-    numbers = parse_number(left), parse_number(right)
-    equal = numbers[0] == numbers[1] if None not in numbers else left == right
-    return _at(args, 1 if equal else 2)
+    return _at(args, 1 if _is_equal(left, _at(args, 0)) else 2)
+
+
+def _is_equal(left: str, right: str) -> bool:
+    """As PHP's `==` compares two strings: numbers by value (`01` is 1), all else letter by letter; entities are decoded."""
+    if left == right:
+        return True
+    if "&" in left or "&" in right:
+        left, right = decode(left), decode(right)
+    if _NUMERIC.fullmatch(left) and _NUMERIC.fullmatch(right):
+        return float(left) == float(right)
+    return left == right
 
 
 @function("#ifexpr")
 def _ifexpr(test: str, args: list[str], page: Page) -> str:
-    return _at(args, 0 if evaluate(test) else 1)
+    value = evaluate(test)
+    return _error("expression") if value is None and test else _at(args, 0 if value else 1)
 
 
 @function("#ifexist")
-def _ifexist(test: str, args: list[str], page: Page) -> str:
-    return _at(args, 0)  # which pages there are, a part does not say; who asks links to them
+def _ifexist(title: str, args: list[str], page: Page) -> str:
+    """The first answer: which pages there are, a part does not say, and who asks mostly links to them."""
+    return _at(args, 0 if title else 1)
 
 
 @function("#iferror")
 def _iferror(test: str, args: list[str], page: Page) -> str:
+    if _ERROR.search(test):
+        return _at(args, 0)
     return _at(args, 1) if len(args) > 1 else test
+
+
+def _error(message: str) -> str:
+    """An error as MediaWiki shows it, for `#iferror`; one that nobody asked about is taken out with the hidden tags."""
+    return f'<strong class="error" style="display:none">{message}</strong>'
 
 
 @function("#switch")
 def _switch(value: str, args: list[str], page: Page) -> str:
-    default, matched = "", False
+    """The first case that equals `value`; cases without a `=` fall through to the next that has one."""
+    default: str | None = None
+    matched = takes_default = False
     for i, piece in enumerate(args):
         key, equals, result = piece.partition("=")
-        matched = matched or key.strip() == value or (matched and not equals)
+        key = key.strip()
         if equals:
-            if matched:
+            if matched or _is_equal(key, value):
                 return result.strip()
-            if key.strip().lower() == "#default":
-                default = result.strip()
+            if takes_default or _is_default(key, page):
+                default, takes_default = result.strip(), False
         elif i == len(args) - 1:
-            default = piece.strip()
-    return default
+            return key
+        else:
+            matched = matched or _is_equal(key, value)
+            takes_default = takes_default or _is_default(key, page)
+    return default or ""
+
+
+def _is_default(key: str, page: Page) -> bool:
+    return key == "#default" or (key.startswith("#") and magic_names(page.site.language).get(key.lower()) == "#default")
 
 
 @function("#expr")
@@ -93,7 +144,9 @@ def _expr(expression: str, args: list[str], page: Page) -> str | None:
     if not expression:
         return ""
     number = evaluate(expression)
-    return None if number is None else f"{number + 0.0:.14g}"  # PHP's precision; + 0.0, so that there is no -0
+    if number is None:
+        return _error("expression")
+    return f"{number + 0.0:.14g}".replace("e+", "E+").replace("e-", "E-")  # PHP's precision; + 0.0, so that there is no -0
 
 
 @function("#tag")
@@ -113,42 +166,49 @@ def _tag(name: str, args: list[str], page: Page) -> str | None:
 
 @function("lc")
 def _lc(text: str, args: list[str], page: Page) -> str:
-    return text.lower()
+    return (text.replace("İ", "i").replace("I", "ı") if page.site.language in _DOTTED else text).lower()
 
 
 @function("uc")
 def _uc(text: str, args: list[str], page: Page) -> str:
-    return text.upper()
+    return (text.replace("i", "İ") if page.site.language in _DOTTED else text).upper()
 
 
 @function("lcfirst")
 def _lcfirst(text: str, args: list[str], page: Page) -> str:
-    return text[:1].lower() + text[1:]
+    return _lc(text[:1], args, page) + text[1:]
 
 
 @function("ucfirst")
 def _ucfirst(text: str, args: list[str], page: Page) -> str:
-    return text[:1].upper() + text[1:]
+    return _uc(text[:1], args, page) + text[1:]
 
 
 @function("formatnum")
 def _formatnum(number: str, args: list[str], page: Page) -> str:
-    option = _at(args, 0).upper()
-    if option == "R":
+    options = {
+        _OPTIONS.get(option.strip().upper(), magic_names(page.site.language).get(option.strip().lower())) for option in args
+    }
+    if "rawsuffix" in options:
         value = parse_number(number, page.site.numbers)
         return number if value is None else plain_number(value)
-    if option == "NOSEP":
-        return number.replace(".", page.site.numbers.decimal)
-    return format_number(number, page.site.numbers)
+    language = page.site.language
+    return local_digits(number, language) if "nocommafysuffix" in options else local_number(number, language)
 
 
 @function("plural")
 def _plural(number: str, args: list[str], page: Page) -> str:
-    form = 0 if number == "1" else len(args) - 1
-    if len(args) == 3 and number.isdecimal() and page.site.language in ("uk", "ru", "be"):
-        ones, teens = int(number) % 10, int(number) % 100 in range(11, 15)
-        form = 2 if teens or ones not in range(1, 5) else 0 if ones == 1 else 1
-    return _at(args, form)
+    """`{{plural: 2 | page | pages | 12=dozen}}`, by the language's own rules."""
+    value = parse_number(number) or 0.0
+    forms = []
+    for piece in args:
+        exact, equals, form = piece.partition("=")
+        if equals and exact.strip().isdecimal():
+            if _is_equal(exact.strip(), number):
+                return form.strip()
+        else:
+            forms.append(piece)
+    return _at(forms, plural_form(value, page.site.language, len(forms))) if forms else ""
 
 
 @function("gender")
@@ -163,12 +223,19 @@ def _grammar(case: str, args: list[str], page: Page) -> str:
 
 @function("padleft")
 def _padleft(text: str, args: list[str], page: Page) -> str:
-    return text.rjust(min(_integer(args, 0) or 0, 500), (_at(args, 1) or "0")[0])
+    return _padding(text, args) + text
 
 
 @function("padright")
 def _padright(text: str, args: list[str], page: Page) -> str:
-    return text.ljust(min(_integer(args, 0) or 0, 500), (_at(args, 1) or "0")[0])
+    return text + _padding(text, args)
+
+
+def _padding(text: str, args: list[str]) -> str:
+    """What fills a text up to so many characters (500 at most): the third argument, again and again."""
+    missing = max(min(_integer(args, 0) or 0, 500) - len(text), 0)
+    pad = _at(args, 1) if len(args) > 1 else "0"
+    return (pad * (missing // len(pad) + 1))[:missing] if pad else ""
 
 
 def _integer(args: list[str], i: int) -> int | None:
@@ -221,20 +288,76 @@ def _explode(text: str, args: list[str], page: Page) -> str:
 
 @function("#titleparts")
 def _titleparts(title: str, args: list[str], page: Page) -> str:
-    """`{{#titleparts: A/B/C | number | first}}`; a negative number leaves out so many at the end."""
+    """`{{#titleparts: A/B/C | number | first}}`; a negative number leaves out so many at the end. 25 parts at most."""
     number, first = _integer(args, 0) or 0, _integer(args, 1) or 1
-    pieces = title.split("/")[first - 1 if first > 0 else first :]
+    pieces = title.split("/", 24)[first - 1 if first > 0 else first :]
     return "/".join(pieces[:number] if number else pieces)
 
 
+@function("urlencode")
+def _urlencode(text: str, args: list[str], page: Page) -> str:
+    option = _at(args, 0).upper()
+    if option == "PATH":
+        return quote(text, safe="")
+    return quote_plus(text.replace(" ", "_"), safe=":/~;@$!*(),") if option == "WIKI" else quote_plus(text)
+
+
+@function("anchorencode")
+def _anchorencode(text: str, args: list[str], page: Page) -> str:
+    return "_".join(text.replace("_", " ").split())
+
+
+@function("#formatdate", "#dateformat")
+def _formatdate(text: str, args: list[str], page: Page) -> str:
+    """A whole date in the order that is asked for: dmy, mdy, ymd or `ISO 8601`; anything else stays."""
+    order = _ORDERS.get(_at(args, 0).lower())
+    moment = parse_date(text, page.now) if order and _YEAR.search(text) else None
+    return format_time(order, moment, page.site.language) if order and moment else text
+
+
+@function("#urldecode")
+def _urldecode(text: str, args: list[str], page: Page) -> str:
+    return unquote_plus(text)
+
+
+@function("#language")
+def _language(code: str, args: list[str], page: Page) -> str:
+    return language_name(code.lower(), _at(args, 0))
+
+
+@function("#dir")
+def _dir(code: str, args: list[str], page: Page) -> str:
+    return "rtl" if (code or page.site.language).split("-")[0].lower() in _RIGHT_TO_LEFT else "ltr"
+
+
+@function("bidi")
+def _bidi(text: str, args: list[str], page: Page) -> str:
+    return text
+
+
+@function("ns", "nse")
+def _ns(key: str, args: list[str], page: Page) -> str | None:
+    return namespace_name(key, page)
+
+
+@function("#rel2abs")
+def _rel2abs(path: str, args: list[str], page: Page) -> str | None:
+    """`{{#rel2abs: ../x | A/B}}` → A/x."""
+    base = _at(args, 0) or page.title
+    whole = path if not path.startswith((".", "/")) else f"{base}/{path}"
+    kept: list[str] = []
+    for piece in whole.split("/"):
+        if piece == "..":
+            if not kept:
+                return _error("depth")
+            kept.pop()
+        elif piece not in ("", "."):
+            kept.append(piece)
+    return "/".join(kept)
+
+
 @function(
-    "urlencode",
-    "anchorencode",
     "int",
-    "nse",
-    "#formatdate",
-    "#dateformat",
-    "dateformat",
     "#babel",
     "lang",
 )
@@ -244,8 +367,9 @@ def _same(text: str, args: list[str], page: Page) -> str:
 
 @function("#time", "#timel")
 def _time(layout: str, args: list[str], page: Page) -> str | None:
-    moment = parse_date(args[0]) if args and args[0].strip() else page.now
-    return None if moment is None else format_time(layout, moment, page.site.language)
+    """`{{#time: format | time | language}}`; the local time is taken for UTC, as a dump does not tell the wiki's zone."""
+    moment = parse_date(args[0], page.now) if args and args[0].strip() else page.now
+    return _error("time") if moment is None else format_time(layout, moment, _at(args, 1) or page.site.language)
 
 
 @function(

@@ -13,7 +13,7 @@ _TEXT_MARK = re.compile(
     r"\n(?=['\[<&])(?:'''*+|\[\[(?:[^\[\]|\n]*+\||(?!:))|<(?:b|i|u|s|em|strong|big|small|span|font|abbr|tt)\b[^<>\n]*+>)*+"
     r"(?=[*#:;]|&#(?:35|42|58|59);)"
 )
-_LEADING_JOINT = re.compile(r"(?:[,;:.](?![,;:.])|[–—-]++(?!\s++\d))\s++")  # what followed a template that is gone
+_REMAINS = re.compile(r"[\s\x06.,;:|!)\]}'\"-]*+")  # of a line whose words are all gone
 _HAS_WORD = re.compile(r"[^\W_]|[\x02$€£%°©♯♭∞☉†\U0001F000-\U0001FFFF]")
 
 
@@ -84,7 +84,7 @@ def layout(text: str, *, keep_empty_headings: bool = False) -> str:
             blocks.blank()
             if line.strip("-"):
                 add("paragraph", line.strip("- "))
-        elif len(line) > 3 or _HAS_WORD.search(line):
+        elif len(line) > 3 or not _REMAINS.fullmatch(line):
             if BREAK in line:
                 _broken_line(line, blocks)
             elif first in ",." and line[1] == " " and blocks.kind == "paragraph":
@@ -107,8 +107,6 @@ def _list_item(line: str, blocks: _Blocks) -> None:
     if not content or not _HAS_WORD.search(content):
         return
     last = marks[-1]
-    if last in "*#" and (joint := _LEADING_JOINT.match(content)):
-        content = content[joint.end() :]
     if last == "*":
         _restart_below(marks, blocks)
         blocks.add("list", f"- {content}")

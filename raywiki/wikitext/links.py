@@ -9,14 +9,15 @@ from raywiki.wikitext.bundled import normalise, table
 from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.sites import words
 from raywiki.wikitext.tags import NOTHING
+from raywiki.wikitext.tidy import GONE, trace
 
 # [[target|label]] and [[target]] without a colon in the target: nine of ten. What the groups hold is what is shown.
 _PLAIN = re.compile(r"\[\[(?:[^\[\]{}|:\n]++\|([^\[\]{}|]++)|([^\[\]{}|:\n]++))\]\]")
 _ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[[^\[\]\n]*+\]|\[(?!\[)|\](?!\]))[^\[\]]*+)*+)\]\]")
 _SCHEME = r"(?:(?:https?|ftps?|sftp|news|irc|ircs|git|svn|gopher|telnet|worldwind)://|//|mailto:|tel:|geo:)"
 _EXTERNAL = re.compile(
-    rf"\[(?:\[{_SCHEME}[^\s\[\]<>]*+([^\[\]\n]*+)\]\]"
-    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"']++|'(?!'))*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
+    rf"\[(?:\[{_SCHEME}[^\s\[\]<>\x02]*+([^\[\]\n]*+)\]\]"
+    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"'\x02]++|'(?!'))*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
     re.IGNORECASE,
 )
 _JUNK_START = "[" * 12  # nobody nests six links at one place: somebody leant on the key
@@ -42,17 +43,30 @@ def plain_links(text: str) -> str:
 def links(text: str, page: Page) -> str:
     """All other links: external ones, files with captions, categories, other wikis."""
     if "//" in text or ("@" in text and "mailto:" in text):
-        text = "".join(filter(None, _EXTERNAL.split(text)))
+        text = _external(text)
     if "[[" in text:
         if "[[[[" in text:
             text = _DOUBLED.sub("[[", text)
         for _ in range(MAX_DEPTH):
-            text, found = _ANY.subn(lambda match: _show(match[1], page), text)
+            text, found = _ANY.subn(
+                lambda match: _show(match[1], page) or trace(match.string, match.start(), match.end()), text
+            )
             if not found or not holds(text, "[["):
                 break
+        if holds(text, "[http") or holds(text, "[//"):  # a file or a link in the label hid it
+            text = _external(text)
         if holds(text, "[["):
             text = page.site.unclosed_file.sub("", text)
     return _LEFT_OVER.sub("", text) if holds(text, "[[") or holds(text, "]]") else text
+
+
+def _external(text: str) -> str:
+    """External links as their labels; one without a label is only a number."""
+    pieces = _EXTERNAL.split(text)
+    for label in (1, 2):
+        if "" in pieces[label::3]:
+            pieces[label::3] = [GONE if piece == "" else piece for piece in pieces[label::3]]
+    return "".join(filter(None, pieces))
 
 
 def _show(inside: str, page: Page) -> str:
@@ -77,7 +91,7 @@ def _show(inside: str, page: Page) -> str:
 
 def add_category(name: str, page: Page) -> None:
     """Note a category, once, as the wiki writes its name."""
-    name = " ".join(name.replace(NOTHING, "").replace("_", " ").split())
+    name = " ".join(name.replace(NOTHING, "").replace(GONE, "").replace("_", " ").split())
     name = name[:1].upper() + name[1:]
     if name and name not in page.categories:
         page.categories.append(name)

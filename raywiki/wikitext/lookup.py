@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from raywiki.wikitext import templates
 from raywiki.wikitext.bundled import normalise, table, words_of
 from raywiki.wikitext.registry import Renderer, changes, is_builtin, of_family, registered
+from raywiki.wikitext.variables import renderer as variable_renderer
 
 for _module in sorted(module.name for module in pkgutil.iter_modules(templates.__path__)):
     importlib.import_module(f"{templates.__name__}.{_module}")  # each registers its renderers
@@ -38,7 +39,7 @@ class Renderers(dict[str, "Renderer | None"]):
     def __missing__(self, written: str) -> Renderer | None:
         if len(self) > 100_000:
             self.clear()
-        found = self.find(normalise(written))
+        found = variable_renderer(written, self.language) or self.find(normalise(written))
         code = written.strip()
         if _COUNTRY_CODE.fullmatch(code) and (found is None or (code in table("countries") and is_builtin(found))):
             found = self.find("country code")  # in capitals: {{AUT}} is Austria, {{aut|…}} an author's name

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 import mwparserfromhell
+from mwparserfromhell.nodes import Text
 from mwparserfromhell.wikicode import Wikicode
 
 from raywiki.wikitext.bundled import normalise
@@ -24,7 +25,7 @@ from raywiki.wikitext.links import add_category, interlanguage
 from raywiki.wikitext.page import CONTROL, CleanText, Page, cleaned
 from raywiki.wikitext.sites import Site, site
 from raywiki.wikitext.tags import magic_words
-from raywiki.wikitext.tidy import tidy
+from raywiki.wikitext.tidy import GONE, tidy
 
 MAX_SECONDS = 5.0  # a page of a corpus that is cleaned by mwparserfromhell; 300,000 marks, up to 500 MB
 MAX_SECONDS_OF_SECOND_OPINION = 1.0
@@ -84,8 +85,8 @@ def second_opinion(wikitext: str, where: Site, error: Exception) -> CleanText:
         code = _parse(CONTROL.sub("", wikitext), MAX_SECONDS_OF_SECOND_OPINION)
         _account(code, page)
         _leave_out(code, lambda node: _is_hidden(node, where))
-        text = tidy(magic_words(plain_strip(code.strip_code())), where.language)
-        text = "\n".join(map(str.strip, text.split("\n")))
+        text = tidy(magic_words(_without_markup(code.strip_code())), where.language)
+        text = "\n".join(map(str.strip, text.split("\n"))).strip()
     except Exception:  # of the two errors the first says what to mend
         page, text = Page(where), plain_strip(wikitext)
     return cleaned(text, wikitext, page, describe(error))
@@ -93,7 +94,11 @@ def second_opinion(wikitext: str, where: Site, error: Exception) -> CleanText:
 
 def plain_strip(wikitext: str) -> str:
     """`wikitext` without the marks of its markup: what is left when nothing better is possible."""
-    return re.sub(r"\n{3,}", "\n\n", _MARKUP.sub("", CONTROL.sub("", wikitext))).strip()
+    return _without_markup(CONTROL.sub("", wikitext))
+
+
+def _without_markup(text: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", _MARKUP.sub("", text)).strip()
 
 
 def describe(error: Exception) -> str:
@@ -184,7 +189,7 @@ def _remove(section: Wikicode, node: Any) -> None:
 
 def _leave_out(code: Wikicode, is_hidden: Callable[[Any], bool]) -> None:
     """Take out nodes at any depth, in one walk; `Wikicode.remove` would search the page for each."""
-    code.nodes = [node for node in code.nodes if not is_hidden(node)]
+    code.nodes = [Text(GONE) if is_hidden(node) else node for node in code.nodes]
     for node in code.nodes:
         for child in node.__children__():
             _leave_out(child, is_hidden)

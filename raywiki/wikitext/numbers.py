@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from math import floor, log10
+
+from raywiki.wikitext.bundled import DATA
+from raywiki.wikitext.magic import chain
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ _COMMA_DECIMAL = (
 _COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
 _SPACE_THOUSANDS = set("be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split())  # noqa: SIM905
 _FOUR_DIGITS_TOGETHER = {"es", "pt", "pl", "bg", "hu", "it", "lv"}  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
+_WESTERN_DIGITS = {"hi", "bh"}  # wikis that have switched their own off ($wgTranslateNumerals)
 _NUMBER = re.compile(r"([-+−]?)(\d*)(\.\d*)?(?:[eE]([-+−]?\d{1,3}))?")
 _INTEGER = re.compile(r"-?\d{1,9}")
 _IN_TEXT = re.compile(r"\d+(?:\.\d+)?")
@@ -82,6 +87,46 @@ def _format(digits: str, style: NumberFormat) -> str:
     if style.min_digits <= len(whole) <= MAX_GROUPED and (len(whole) == 1 or whole[0] != "0"):
         whole = f"{int(whole):,}".replace(",", style.thousands)
     return whole + (style.decimal + decimals if decimals else "")
+
+
+@cache
+def _marks(language: str) -> tuple[str, str, str, str, int]:
+    """Marks between thousands and before decimals, digits, pattern and least digits of grouping, as MediaWiki has them."""
+    rows = [line.split("\t") for line in (DATA / "numbers.tsv").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    known = {code: fields for code, *fields in rows[1:]}
+    values = [next((known[code][i] for code in chain(language) if known.get(code, [""] * 5)[i]), "") for i in range(5)]
+    thousands, decimal, digits, pattern, least = values
+    return thousands.replace("_", " ") or ",", decimal or ".", digits, pattern or "#,##0.###", int(least or 1)
+
+
+def local_digits(text: str, language: str) -> str:
+    """`text` with the digits of a language: `{{#time:Y}}` in Bengali is ২০২৪."""
+    digits = _marks(language)[2]
+    return text.translate(str.maketrans("0123456789", digits)) if digits and language not in _WESTERN_DIGITS else text
+
+
+def local_number(text: str, language: str) -> str:
+    """`{{formatnum:}}`: digits, marks and grouping as MediaWiki writes them in a language; other characters stay.
+
+    >>> [local_number("-1234567.8", code) for code in ("en", "hi", "de", "fa")]
+    ['-1,234,567.8', '-12,34,567.8', '-1.234.567,8', '-۱٬۲۳۴٬۵۶۷٫۸']
+    >>> local_number("1234", "es"), local_number("12345", "es")
+    ('1234', '12 345')
+    """
+    thousands, decimal, _, pattern, least = _marks(language)
+    second = 2 if ",##,##0" in pattern else 3
+
+    def shown(match: re.Match[str]) -> str:
+        whole, _, decimals = match[0].partition(".")
+        if 3 + least <= len(whole) <= MAX_GROUPED:
+            pieces, rest = [whole[-3:]], whole[:-3]
+            while rest:
+                pieces.append(rest[-second:])
+                rest = rest[:-second]
+            whole = thousands.join(reversed(pieces))
+        return whole + (decimal + decimals if decimals else "")
+
+    return local_digits(_IN_TEXT.sub(shown, text), language)
 
 
 def superscript(text: str) -> str:

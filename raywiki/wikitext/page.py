@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from raywiki.wikitext.bundled import normalise
+from raywiki.wikitext.definitions import Definitions
 from raywiki.wikitext.sites import Site, words
+from raywiki.wikitext.tidy import GONE, mend
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what the passes use as marks; XML 1.0 allows none of them
 PIPE = "\x04"  # a `|` that separates no arguments: one inside `[[…]]`, or `{{!}}`
@@ -32,6 +34,7 @@ class Page:
     categories: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     examples: dict[str, dict[str, str]] | None = None  # where each dropped template stood first, over many pages
+    templates: Definitions | None = None
     kept: list[str] = field(default_factory=list)  # texts that no later pass may touch
 
     def keep(self, text: str) -> str:
@@ -53,6 +56,8 @@ class CleanText:
         text: paragraphs, headings and lists, with one blank line between them.
         categories: names of the page's categories, without the namespace, in order.
         dropped_templates: templates that left nothing in the text, by name, with how often; most often first.
+        failed_templates: templates whose renderer or definition failed, likewise; nothing of them is in the text.
+        guessed_templates: templates that nobody knows, of which an argument was kept, likewise.
         is_disambiguation: the page only tells which pages a name may mean.
         error: why the page could not be cleaned; `text` is then what mwparserfromhell makes of it or, where even that is
             not possible, the source without the marks of its markup. None: all well.
@@ -63,6 +68,8 @@ class CleanText:
     dropped_templates: dict[str, int] = field(default_factory=dict)
     is_disambiguation: bool = False
     error: str | None = None
+    failed_templates: dict[str, int] = field(default_factory=dict)
+    guessed_templates: dict[str, int] = field(default_factory=dict)
 
 
 def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
@@ -131,6 +138,8 @@ def parse_arguments(raw: str) -> dict[str, str]:
     >>> parse_arguments("a| b = c |[[d|e]]")["b"]
     'c'
     """
+    if GONE in raw:
+        raw = mend(raw)
     if "[[" in raw or "-{" in raw:
         raw = _LINK.sub(lambda match: match[0].replace("|", PIPE), raw)
     args: dict[str, str] = {}

@@ -6,8 +6,9 @@ import re
 import textwrap
 
 from raywiki.wikitext.entities import decode
-from raywiki.wikitext.page import Page
+from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.tags import NOTHING
+from raywiki.wikitext.tidy import GONE, drop_harmless
 
 DROPPED = {
     "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata",
@@ -22,10 +23,11 @@ _OPENING = re.compile(rf"<(?![/rb])(?:!--|({'|'.join(sorted(DROPPED | LITERAL))}
 _CLOSING = {name: re.compile(rf"</{name}\s*>", re.IGNORECASE) for name in DROPPED | LITERAL}
 _ATTRIBUTE = re.compile(r"""(\w+)\s*=\s*["']?([\w+#-]+)""")
 _REFERENCE = re.compile(
-    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|[^<>]*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
+    r"<ref(?=[\s/>])(?:[^<>]*+(?<=/)>|(?:[^<>\"]++|\"(?:[^\"<>\n]*+<[^\">\n]*+\")?+)*+>[^<]*+(?:<(?!/?ref\b)[^<]*+)*+</ref\s*+>)",
     re.IGNORECASE,
 )
-_COLON_REFERENCE = re.compile(r"\s*+<references\b[^<>]*+/?>", re.IGNORECASE)
+_MAX_NESTED_REFERENCES = 4
+_OPENING_BRACKETS, _CLOSING_BRACKETS = ("(", "（"), (")", "）")
 
 
 def protect(text: str, page: Page) -> str:
@@ -56,11 +58,19 @@ def protect(text: str, page: Page) -> str:
         pieces.append(_keep(name, match[2], text[position : closing.start()], page))
         position = closing.end()
     pieces.append(text[position:])
-    return _REFERENCE.sub("", "".join(pieces))
+    text = "".join(pieces)
+    for _ in range(_MAX_NESTED_REFERENCES):
+        text, found = _REFERENCE.subn(GONE, text)
+        if not found or not holds(text, "</ref"):
+            break
+    return drop_harmless(text)
 
 
 def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str]) -> int:
-    """Where the text goes on after a comment; a comment that has a line for itself takes the line with it."""
+    """Where the text goes on after a comment; a comment that has a line for itself takes the line with it.
+
+    A trace stays only in brackets: comments also stand in names and inside markup, where a trace would be in the way.
+    """
     end = -1 if "-->" in unclosed else text.find("-->", start + len("<!--"))
     if end < 0:
         unclosed.add("-->")
@@ -74,6 +84,8 @@ def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str])
         if text.startswith("\n", rest):
             pieces[-1] = line_start
             return rest + 1
+    if line_start.endswith(_OPENING_BRACKETS) or text[end : end + 2].lstrip().startswith(_CLOSING_BRACKETS):
+        pieces.append(GONE)
     return end
 
 
@@ -88,7 +100,7 @@ def _end_of_reference(text: str, start: int) -> int:
 
 def _keep(name: str, attributes: str, content: str, page: Page) -> str:
     if name in DROPPED:
-        return _gallery_captions(content) if name == "gallery" and page.captions else ""
+        return _gallery_captions(content) if name == "gallery" and page.captions else GONE
     if name == "nowiki":
         inside = content.strip(" ")  # blanks at the ends may meet others
         kept = page.keep(decode(inside)) if inside else NOTHING

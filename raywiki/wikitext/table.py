@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from raywiki.schema import ARTICLES
 from raywiki.wikitext.clean import clean_wikitext
+from raywiki.wikitext.definitions import Definitions
 from raywiki.wikitext.mwparser import clean_with_mwparserfromhell
 from raywiki.wikitext.page import CleanText
 
@@ -25,6 +27,9 @@ def pages_to_articles(
     namespaces: Mapping[int, str] | None = None,
     base_url: str = "https://en.wikipedia.org/wiki/Main_Page",
     cleaner: str = "raywiki",
+    templates: Definitions | None = None,
+    failed: Counter[str] | None = None,
+    guessed: Counter[str] | None = None,
     **options: Any,
 ) -> pa.Table:
     """Articles of a table of pages: one row for each page of the main namespace that is no redirect and holds wikitext.
@@ -38,6 +43,8 @@ def pages_to_articles(
         namespaces: namespace names by id, as in the dump's `siteinfo`.
         base_url: address of the wiki's main page, as in the dump's `siteinfo`; article addresses are made from it.
         cleaner: "raywiki", or "mwparserfromhell" for the text of the Hugging Face hub's data set, to compare with.
+        templates: the wiki's own templates; None: none are known. mwparserfromhell knows none.
+        failed, guessed: counters to add the `failed_templates` and `guessed_templates` of all pages to (`CleanText`).
         options: more keyword arguments of `clean_wikitext`; mwparserfromhell has none.
 
     Returns:
@@ -53,6 +60,8 @@ def pages_to_articles(
     ['https://en.wikipedia.org/wiki/Ox']
     """
     check_cleaner(cleaner)
+    if templates is not None:
+        options["templates"] = templates
     if cleaner != "raywiki" and options:
         raise ValueError(f"the cleaner {cleaner!r} has no option {', '.join(options)}: leave it out")
     pages = pages.filter(_is_article(pages))
@@ -72,6 +81,9 @@ def pages_to_articles(
     columns["dropped_templates"] = [
         [{"name": name, "count": count} for name, count in each.dropped_templates.items()] for each in clean
     ]
+    for each in clean:
+        (Counter() if failed is None else failed).update(each.failed_templates)
+        (Counter() if guessed is None else guessed).update(each.guessed_templates)
     columns["error"] = ["; ".join(filter(None, (error, each.error))) or None for error, each in zip(errors, clean, strict=True)]
     return pa.Table.from_pydict(columns, schema=ARTICLES)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from raywiki.wikitext.page import Page, holds
 from raywiki.wikitext.tags import BREAK
 
-_EDGE = re.compile(r"\n[ \t:;*#]*(?:(\{\|)|\|\}(?!\}))")
+_EDGE = re.compile(r"\n[ \t:;*#\x01]*(?:(\{\|)|\|\}(?!\}))")
 _HEADING = re.compile(r"\n==")
-_ROW_LINE = re.compile(r"\n[ \t:;*#]*(?:\{\||\||!)[^\n]*")
+_ROW_LINE = re.compile(r"\n[ \t:;*#\x01]*(?:\{\||\||!)[^\n]*")
 _HTML_EDGE = re.compile(r"<(/?)table\b[^<>]*>", re.IGNORECASE)
 _MAX_UNCLOSED = 20
 

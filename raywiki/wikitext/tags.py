@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from raywiki.wikitext.magic import behaviour_words
 from raywiki.wikitext.numbers import superscript
 from raywiki.wikitext.page import holds
+from raywiki.wikitext.tidy import GONE
 
 NOTHING = "\x08"  # a `<nowiki/>`: it holds apart what stands around it, so that `'<nowiki/>''a''` is 'a in italics
 BREAK = "\x06"  # a `<br>`: a line's end in a paragraph, a blank in a heading or list item
@@ -22,7 +24,7 @@ _TAGS = dict.fromkeys(_INLINE.split(), "") | dict.fromkeys(_BLOCK.split(), "\n")
 }  # fmt: skip
 _TAG = re.compile(r"<(/?)\s*([A-Za-z][A-Za-z0-9]*)(?:[\s/][^<>]*+)?>")
 _HIDDEN = re.compile(
-    r"<(span|div|small|sup|p)\s[^<>]*\bdisplay:\s*+none[^<>]*+>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*+>", re.IGNORECASE
+    r"<(span|div|small|sup|p|strong)\s[^<>]*\bdisplay:\s*+none[^<>]*+>[^<]*+(?:<(?!/?\1\b)[^<]*+)*+</\1\s*+>", re.IGNORECASE
 )
 _BLOCK_TAG = re.compile(rf"</?(?:{'|'.join(_BLOCK.split())})\b[^<>]*+>", re.IGNORECASE)
 _HEADING_WITH_TAG = re.compile(rf"\n=[^\n<]*+{_BLOCK_TAG.pattern}[^\n]*+", re.IGNORECASE)
@@ -34,13 +36,10 @@ _APOSTROPHE = "\x07"  # one that is shown; `_MARKS` keeps it out of the input
 _QUOTES = re.compile(r"'''*+")  # two fixed characters first: quicker to search for than '{2,}
 _ELISION = re.compile(r"(?<!\w)([^\W\d_]{1,5})''''(?=\w)")
 _WORD = re.compile(r"__([^\W\d_]+(?:_[^\W\d_]+)*)__")
-_MAGIC_WORDS = frozenset(
-    "notoc toc forcetoc noeditsection newsectionlink nonewsectionlink nogallery hiddencat index noindex staticredirect "  # noqa: SIM905
-    "disambig nocontentconvert nocc notitleconvert notc expectedunconnectedpage archivedtalk notalk start end noglobal "
-    "expected_unconnected_page".split()
-)
-_CONVERSION = re.compile(r"-\{([^{}]*+)\}-")
-_FLAGS = re.compile(r"\s*(?:[A-Z](?:;[A-Z])*|zh(?:-\w+)?(?:;\s*zh-\w+)*)?\s*\|")
+_FORMER_MAGIC_WORDS = frozenset({"start", "end", "noglobal", "disambig", "archivedtalk", "notalk", "expectedunconnectedpage"})
+_CONVERSION = re.compile(r"-\{((?:(?!-\{|\}-).)*+)\}-", re.DOTALL)
+_MAX_NESTED_VARIANTS = 10
+_FLAGS = re.compile(r"\s*(?:[A-Z-](?:;[A-Z])*|[a-z]{2,3}(?:-\w+)*(?:;\s*[a-z]{2,3}(?:-\w+)*)*)?\s*\|")
 # Which variant of `-{zh-hans:…; zh-hant:…}-` is read: the one that the wiki's sources prefer.
 _VARIANTS = {
     "zh": ("zh-hans", "zh-cn", "zh", "zh-hant", "zh-tw", "zh-hk"), "sr": ("sr-ec", "sr-cyrl", "sr-el"),
@@ -53,7 +52,7 @@ def tags(text: str) -> str:
     if "<" not in text:
         return text
     if "display:" in text:
-        text = _HIDDEN.sub("", text)
+        text = _HIDDEN.sub(GONE, text)
     if "<sup" in text:
         text = _SUP.sub(_superscript, text)
     text = _HEADING_WITH_TAG.sub(lambda match: _BLOCK_TAG.sub(" ", match[0]), text)
@@ -156,7 +155,8 @@ def magic_words(text: str) -> str:
 
 def _magic_word(match: re.Match[str]) -> str:
     word = match[1]
-    known = word.lower() in _MAGIC_WORDS or (word.isupper() and not word.isascii())
+    lowered = word.lower()
+    known = lowered in behaviour_words() or lowered in _FORMER_MAGIC_WORDS or (word.isupper() and not word.isascii())
     return "" if known else match[0]
 
 
@@ -164,13 +164,17 @@ def conversion(text: str, language: str) -> str:
     """`-{…}-`: the text of one variant; rules that only steer the conversion show nothing."""
     if "{" not in text or "-{" not in text:
         return text
-    return _CONVERSION.sub(lambda match: _variant(match[1], language), text)
+    for _ in range(_MAX_NESTED_VARIANTS):  # one in another, innermost first
+        text, found = _CONVERSION.subn(lambda match: _variant(match[1], language), text)
+        if not found or "-{" not in text:
+            break
+    return text
 
 
 def _variant(inside: str, language: str) -> str:
     flag = _FLAGS.match(inside)
     if flag:
-        if {"H", "T", "-"} & set(flag[0]):
+        if {"H", "T", "-"} & set(flag[0].strip(" |\n").split(";")):
             return ""
         inside = inside[flag.end() :]
     variants = {}

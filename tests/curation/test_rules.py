@@ -63,6 +63,12 @@ def test_lists(title: str, text: str, is_list: bool) -> None:
     assert reasons(articles(title=[title], text=[text]), "list") == [["list"] if is_list else []]
 
 
+def test_pages_that_could_not_be_cleaned() -> None:
+    frame = articles(text=["text", "short"], error=["KeyError: 'pb'", None])
+    assert reasons(frame, min_chars=5, keep_errors=False) == [["error", "min_chars"], []]
+    assert reasons(frame, min_chars=5) == [["min_chars"], []]
+
+
 @pytest.mark.parametrize(
     ("template", "is_stub"),
     [

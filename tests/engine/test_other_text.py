@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import polars as pl
@@ -13,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from little_corpus import TINY, make_dumps
-from made_dumps import TAIL, page_xml
+from made_dumps import TAIL, page_xml, wiki_xml
 from verbs_here import without_ray
 
 import raywiki as rw
 from raywiki.corpus import Corpus
+from raywiki.engine import extract_dumps
 from raywiki.manifest import source_of
 from raywiki.training import config
 from raywiki.training.order import step_samples
@@ -145,6 +148,72 @@ def test_a_new_word_for_the_source_is_asked_for(here, tmp_path) -> None:
     assert source_of(Corpus(corpus).manifests("articles")["viwiki-20260101-p100p199"]) == "greens"
     with pytest.raises(ValueError, match=r"has no column|is no MediaWiki dump"):
         rw.extract(corpus, path, format="dump")
+
+
+def test_templates_are_for_the_dumps_of_a_call_alone(here, tmp_path, monkeypatch) -> None:
+    """Other text is sent no templates, is read once, and does not tell what a wiki's next part is cleaned with."""
+    kept = []
+    monkeypatch.setattr(extract_dumps, "keep_pages", lambda fs, path, tables: kept.append(path) or list(tables))
+    pages = [page_xml(1, "{{greet}} all"), page_xml(2, "Hello", title="Bản mẫu:Greet", namespace=10)]
+    names = ("viwiki-20260101-pages-articles.xml", "viwiki-20260101-pages-articles1.xml-p1p9")
+    dump, piece = (tmp_path / name for name in names)
+    for path in (dump, piece):
+        path.write_bytes(wiki_xml(pages))
+    text = write_c4(tmp_path / "viwiki-mail.jsonl", ["{{greet}} you", "{{greet}} me"])
+    rw.collect_templates(dump, to=tmp_path / "vi.parquet")
+
+    rw.extract(tmp_path / "own", [text, dump])
+    part, other = sorted(Corpus(tmp_path / "own").manifests("articles").values(), key=lambda each: "format" in each.settings)
+    assert (part.settings, "templates" in other.settings) == ({"language": "vi", "templates": "own"}, False)
+    assert kept
+    assert all(part.part in path for path in kept)
+
+    rw.extract(tmp_path / "given", [text, piece], templates=tmp_path / "vi.parquet")
+    settings = [each.settings for each in Corpus(tmp_path / "given").manifests("articles").values()]
+    assert sorted(len(each.get("templates", "")) for each in settings) == [0, 64]
+    texts = rw.scan_articles(tmp_path / "given").collect()["text"].to_list()
+    assert sorted(texts)[1:] == ["{{greet}} me", "{{greet}} you"]
+    assert {row["state"] for row in rw.extract(tmp_path / "given", [text, piece]).parts} == {"unchanged"}
+    rw.extract(tmp_path / "later", text)
+    rw.extract(tmp_path / "later", piece, templates=tmp_path / "vi.parquet")  # is the first part of its wiki here
+
+
+@pytest.mark.parametrize("given", [{"templates": "vi.parquet"}, {"templates": "own"}, {"cleaner": "mwparserfromhell"}])
+def test_what_only_dumps_have_is_refused_where_there_is_none(here, tmp_path, given) -> None:
+    (dump,) = make_dumps(tmp_path, 1)
+    text, corpus = write_c4(tmp_path / "a.jsonl", some_texts(3, 1)), tmp_path / "corpus"
+    pages = [page_xml(1, "text", title="Bản mẫu:A", namespace=10)]
+    (tmp_path / "all.xml").write_bytes(wiki_xml(pages))
+    rw.collect_templates(tmp_path / "all.xml", to=tmp_path / "vi.parquet")
+    ((name, value),) = given.items()
+    value = str(tmp_path / value) if value.endswith("parquet") else value
+    with pytest.raises(ValueError, match=f"{name} is for dumps, and none of these files is one: leave --{name} out"):
+        rw.extract(corpus, text, **{name: value})
+    assert not corpus.exists()
+    rw.extract(corpus, text, templates="none", cleaner="raywiki")
+    rw.extract(corpus, [], **{name: value})
+    assert rw.extract(corpus, [text, dump], **{name: value}).committed == ("viwiki-20260101-p100p199",)
+
+
+def test_what_was_read_as_a_dump_is_not_read_as_text_unasked(here, tmp_path) -> None:
+    (dump,) = make_dumps(tmp_path, 1)
+    path = dump.rename(tmp_path / "kept.xml")
+    corpus = tmp_path / "corpus"
+    rw.extract(corpus, path)
+    before = Corpus(corpus).manifests("articles")
+    sentence = "committed with format={}, not format={}: leave format as it is, or redo the part with --overwrite"
+    with pytest.raises(ValueError, match=sentence.format("'dump'", "'text'")):
+        rw.extract(corpus, path, format="text")
+    assert Corpus(corpus).manifests("articles") == before
+    rw.extract(corpus, path, format="text", source="notes", overwrite=True)
+    (manifest,) = Corpus(corpus).manifests("articles").values()
+    assert (manifest.settings["format"], source_of(manifest)) == ("text", "notes")
+    with pytest.raises(ValueError, match=sentence.format("'text'", "'dump'")):
+        rw.extract(corpus, path)
+    rw.extract(corpus, path, overwrite=True)
+    assert Corpus(corpus).manifests("articles") == {
+        part: replace(each, seconds=ANY, notes=ANY) for part, each in before.items()
+    }
 
 
 def test_damage_is_counted_or_refused(here, tmp_path) -> None:

@@ -189,6 +189,13 @@ def test_what_a_wiki_writes_is_no_markup(tmp_path):
     assert (row["dropped"], row["first in"], row["wikitext around it"]) == ("3", SCRIPT, f"{SCRIPT}&amp;")
 
 
+def test_a_template_that_was_guessed_alone_is_none_that_was_dropped(tmp_path):
+    corpus = rw.Corpus(tmp_path / "corpus")
+    pages = dict(pages=0, articles=0, redirects=0, other_namespaces=0, other_models=0, deleted=0, errors=0)
+    corpus.commit(Manifest("articles", "p1", {}, (), pages, notes={"dropped_templates": {}, "guessed_templates": {"phông": 2}}))
+    assert "phông" not in page_of(corpus).text
+
+
 def test_a_prompt_is_no_markup(copied, tmp_path):
     found = page_of(copied, to=tmp_path / "r.html", prompts=[SCRIPT], max_tokens=1)
     assert "script" not in found.tags

@@ -30,16 +30,16 @@ def shards(tmp_path):
 
 def test_documents_in_order_by_split(tmp_path, shards):
     cache = open_cache(tmp_path / "cache", "p", shards)
-    assert cache.train.tolist() == [1, 2, 0, 3, 0, 4, 5, 6, 0, 256, 0]
+    assert cache.train[:].tolist() == [1, 2, 0, 3, 0, 4, 5, 6, 0, 256, 0]
     assert cache.val.tolist() == [7, 0, 8, 9, 0]
-    assert (cache.train.dtype, cache.max_id) == (np.uint16, 256)
+    assert (cache.train[:].dtype, cache.max_id) == (np.uint16, 256)
 
 
 def test_large_vocabularies_keep_32_bits(tmp_path):
     shard = write_shard(tmp_path / "big.parquet", [("train", [99_999, 0])], vocab_size=100_000)
     cache = open_cache(tmp_path / "cache", "p", [shard])
-    assert cache.train.tolist() == [99_999, 0]
-    assert cache.train.dtype == np.uint32
+    assert cache.train[:].tolist() == [99_999, 0]
+    assert cache.train[:].dtype == np.uint32
 
 
 @pytest.mark.parametrize("documents", [[], [("val", [1, 0])], [("train", [1, 0])]])
@@ -141,7 +141,7 @@ def test_cleaning_leaves_what_somebody_uses(tmp_path, shards):
     assert sorted(entry.part or entry.key for entry in removed) == [".half.12345678.tmp", "free"]
     assert sorted(entry.part or entry.key for entry in left) == [".making.12345678.tmp", "used"]
     assert sorted(entry.key for entry in cache_entries(folder)) == sorted(entry.key for entry in left)
-    assert used.train.tolist() == [1, 2, 0, 3, 0, 4, 5, 6, 0]
+    assert used.train[:].tolist() == [1, 2, 0, 3, 0, 4, 5, 6, 0]
     del used
     assert [entry.part for entry in clean_cache(folder)[0]] == ["", "used"]
     assert len(open_cache(folder, "p", shards).train) == 11

@@ -16,7 +16,8 @@ from raywiki.training.loss import soft_cap
 from raywiki.training.modern import GPT, build_model, build_optimizer, rope_turns, rotate
 from raywiki.training.optim import WEIGHT_DECAY, Together
 
-TINY = GPTConfig(vocab_size=61, seq_len=12, n_layer=3, n_head=2, n_embd=16, recipe="modern")
+ALL = "modern,rms_norm,value_embed,softcap"  # with all pieces
+TINY = GPTConfig(vocab_size=61, seq_len=12, n_layer=3, n_head=2, n_embd=16, recipe=ALL)
 SWITCHED = [f"modern,{'no_' if field.default else ''}{field.name}" for field in fields(Pieces)]
 BARE = "modern," + ",".join(f"no_{field.name}" for field in fields(Pieces))
 
@@ -29,7 +30,7 @@ def ids(seed: int = 1) -> torch.Tensor:
     return torch.randint(61, (2, 12), generator=torch.Generator().manual_seed(seed))
 
 
-def lively(recipe: str = "modern") -> GPT:
+def lively(recipe: str = ALL) -> GPT:
     """A model none of whose weights is zero, as after some training."""
     model = build_model(replace(TINY, recipe=recipe)).eval()
     with torch.no_grad():
@@ -38,7 +39,7 @@ def lively(recipe: str = "modern") -> GPT:
     return model
 
 
-@pytest.mark.parametrize("recipe", ["modern", *SWITCHED, BARE])
+@pytest.mark.parametrize("recipe", ["modern", ALL, *SWITCHED, BARE])
 def test_config_counts_the_weights_of_every_variant(recipe):
     config = replace(TINY, recipe=recipe)
     model = build_model(config)
@@ -52,7 +53,7 @@ def test_config_counts_the_weights_of_every_variant(recipe):
     assert config.n_scaling_params == n + (12 * 16 if model.positions is not None else 0)
 
 
-@pytest.mark.parametrize("recipe", ["modern", *SWITCHED, BARE])
+@pytest.mark.parametrize("recipe", ["modern", ALL, *SWITCHED, BARE])
 def test_step_by_step_with_a_cache_gives_the_same_logits(recipe):
     model, text = lively(recipe), ids()
     whole = model(text)[..., :61]
@@ -282,9 +283,9 @@ def test_a_recipe_is_a_word():
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
     [
-        ("modern,no_rop", "recipe='modern,no_rop': modern has no piece 'no_rop'; leave out one by no_ before rope, qk_norm"),
+        ("modern,no_rop", "recipe='modern,no_rop': modern has no piece 'no_rop'; it has, on or by no_ off, rope, qk_norm"),
         ("modern,", "recipe='modern,': modern has no piece ''"),
-        ("classic,no_rope", "recipe='classic,no_rope': only modern has pieces that can be left out; take classic as it is"),
+        ("classic,no_rope", "recipe='classic,no_rope': only modern has pieces to choose; take classic as it is"),
         ("moe,no_rope", "there is no recipe 'moe': choose one of classic, modern"),
     ],
 )
