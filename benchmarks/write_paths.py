@@ -30,8 +30,7 @@ from ray.data.datasource import Datasink
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.dumps import SiteInfo, read_siteinfo, split_dump
-from raywiki.engine import cluster
-from raywiki.engine import extract as extract_module
+from raywiki.engine import cluster, extract_dumps, extract_plan
 from raywiki.engine import read as read_module
 from raywiki.engine.pages import page_kinds
 from raywiki.schema import ARTICLES
@@ -64,7 +63,7 @@ class ShardSink(Datasink[None]):
 
     def write(self, blocks: Iterable[pa.Table], ctx) -> None:
         name = f"{ctx.task_idx:05d}.parquet"
-        Corpus(self.folder).write_shard("articles", name, blocks, ARTICLES, **extract_module.PARQUET_OPTIONS)
+        Corpus(self.folder).write_shard("articles", name, blocks, ARTICLES, **extract_dumps.PARQUET_OPTIONS)
 
 
 WAYS = {"task": by_task, "datasink": by_datasink}
@@ -72,7 +71,7 @@ WAYS = {"task": by_task, "datasink": by_datasink}
 
 def measure(way: str, dump: str, range_bytes: int | None) -> None:
     """One run in this process."""
-    for module in (extract_module, read_module):
+    for module in (extract_plan, read_module):
         module.split_dump = partial(split_dump, range_bytes=range_bytes)  # type: ignore[attr-defined]
     cluster.start()
     with tempfile.TemporaryDirectory(prefix="bench-write-") as folder:

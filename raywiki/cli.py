@@ -49,7 +49,7 @@ def _options(
 
 
 CorpusArg = Annotated[str, typer.Argument(metavar="CORPUS", help="Folder or URL of the corpus.")]
-DumpsArg = Annotated[list[str], typer.Argument(metavar="DUMP...", help="Dump parts: files or URLs.")]
+DumpsArg = Annotated[list[str], typer.Argument(metavar="DUMP...", help="Dump parts, or other text: files or URLs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, remove nothing.")]
@@ -75,6 +75,11 @@ Templates = Annotated[
         help="What `raywiki templates` wrote, own, or none; by default as the corpus, else own for a whole wiki.",
     ),
 ]
+TextFormat = Annotated[
+    str | None,
+    typer.Option("--format", help="dump, c4, jsonl, parquet, text or blocks; by name and first bytes by default."),
+]
+SourceOpt = Annotated[str | None, typer.Option(help="A word for what the text is from, for --mix; wiki for dumps by default.")]
 AllowDamaged = Annotated[bool, typer.Option("--allow-damaged", help="Commit what a damaged dump still holds.")]
 
 MinChars = Annotated[int | None, typer.Option(help="Drop articles with fewer characters; 500 by default.")]
@@ -188,12 +193,13 @@ def plan(
 @app.command()
 def extract(
     corpus: CorpusArg, dumps: DumpsArg, language: Language = None, cleaner: Cleaner = None, templates: Templates = None,
-    allow_damaged: AllowDamaged = False, overwrite: Overwrite = False, json: AsJson = False, debug: Debug = False,
+    format: TextFormat = None, source: SourceOpt = None, allow_damaged: AllowDamaged = False, overwrite: Overwrite = False,
+    json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Dump parts to the articles table."""
+    """Dump parts, or other text, to the articles table."""
     import raywiki as rw
 
-    settings: dict[str, Any] = dict(language=language, cleaner=cleaner, templates=templates)
+    settings: dict[str, Any] = dict(language=language, cleaner=cleaner, templates=templates, format=format, source=source)
     show(lambda: rw.extract(corpus, dumps, **settings, allow_damaged=allow_damaged, overwrite=overwrite), json, debug)
 
 
@@ -274,7 +280,8 @@ def grow(
     date: Annotated[
         str | None, typer.Option(metavar="DATE", help="Of that dump; the one that the corpus has parts of, else the newest.")
     ] = None,
-    mirror: MirrorOpt = None, language: Language = None, templates: Templates = None,
+    mirror: MirrorOpt = None, language: Language = None, templates: Templates = None, format: TextFormat = None,
+    source: SourceOpt = None,
     allow_damaged: AllowDamaged = False, min_chars: MinChars = None, min_words: MinWords = None, rules: Rules = None,
     fraction: Fraction = None, keep_errors: KeepErrors = None, threshold: Threshold = None,
     val_fraction: ValFraction = None, title: Title = None, overwrite: Overwrite = False, json: AsJson = False,
@@ -284,9 +291,10 @@ def grow(
     import raywiki as rw
 
     settings: dict[str, Any] = dict(
-        wiki=wiki, to=to, date=date, mirrors=mirror or None, language=language, templates=templates,
-        allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None, fraction=fraction,
-        keep_errors=keep_errors, threshold=threshold, val_fraction=val_fraction, title=title, overwrite=overwrite, **options,
+        wiki=wiki, to=to, date=date, mirrors=mirror or None, language=language, templates=templates, format=format,
+        source=source, allow_damaged=allow_damaged, min_chars=min_chars, min_words=min_words, rules=rules or None,
+        fraction=fraction, keep_errors=keep_errors, threshold=threshold, val_fraction=val_fraction, title=title,
+        overwrite=overwrite, **options,
     )  # fmt: skip
     show(lambda: rw.grow(corpus, dumps or (), run, **settings), json, debug)
 

@@ -16,6 +16,7 @@ import raywiki
 MANIFEST = "_manifest.json"
 TEMPLATES_FOLDER = "templates"  # of a corpus: copies of the files of templates that it was given
 MANIFEST_FORMAT = 1
+WIKI = "wiki"  # the source of dumps
 VERBS = {"articles": "extract", "tokens": "tokenize"}  # `curate` makes the other tables
 TABLES = ("articles", "signatures", "bands", "pairs", "decisions")  # each made from those before it; tokens come on top
 
@@ -45,6 +46,8 @@ def part_id(name: str, sha256: str) -> str:
     'simplewiki-20251101'
     >>> part_id("my pages.xml", "ab" * 32)
     'my_pages-abababab'
+    >>> part_id("c4-train.00000-of-01024.json.gz", "ab" * 32)
+    'c4-train.00000-of-01024-abababab'
     """
     match = _DUMP_NAME.fullmatch(name)
     if match:
@@ -54,7 +57,7 @@ def part_id(name: str, sha256: str) -> str:
         elif match["number"]:
             pieces.append(match["number"])
         return "-".join(pieces)
-    stem = re.sub(r"\.(bz2|gz|zst|xml)", "", name)
+    stem = re.sub(r"(\.(jsonl?|ndjson|parquet|txt))+$", "", re.sub(r"\.(bz2|gz|zst|xml)", "", name))
     return re.sub(r"[^\w.-]", "_", stem) + "-" + sha256[:8]
 
 
@@ -86,9 +89,10 @@ class Shard:
 class Manifest:
     """What commits one part of one table.
 
-    `source` is the dump file (name, bytes, sha256) of an articles part and empty elsewhere; `upstream` names the digests of
-    the parts this one was made from, by their folder (`articles/part=…`); `counts` must add up (`SUMS`); `notes` is for
-    people and reports (gaps of a damaged dump …) and decides nothing; its `file`, if there is one, names the file beside
+    `source` is the file (name, bytes, sha256) that an articles part was made from, of text that is no dump with its `format`;
+    in it, and in that of a tokens part, `of` is the part's source where it is not "wiki" (`source_of`). `upstream` names the
+    digests of the parts this one was made from, by their folder (`articles/part=…`); `counts` must add up (`SUMS`); `notes`
+    is for people and reports (gaps of a damaged dump …) and decides nothing; its `file`, if there is one, names the file beside
     the manifest that holds what is long (dropped templates, examples …), as a shard is named, and its `templates` the file
     with the templates of a wiki that came with its own. `seconds` are those of work
     on this part alone: its tasks' seconds added up, so two tasks at once count twice and waiting for other parts does not.
@@ -248,6 +252,20 @@ def wiki_of(manifest: Manifest) -> str:
     'enwiki'
     """
     return str(manifest.notes.get("wiki") or manifest.part.partition("-")[0])
+
+
+def source_of(manifest: Manifest) -> str:
+    """The source of a part of the articles or the tokens table: "wiki" for dumps, unless a user gave it another name.
+
+    >>> source_of(Manifest("articles", "enwiki-20251101-p1p9", {}, (), {}))
+    'wiki'
+    """
+    return str(manifest.source.get("of") or WIKI)
+
+
+def is_dump(articles: Manifest) -> bool:
+    """Whether a part of the articles table was made from a dump of a wiki, not from other text."""
+    return "format" not in articles.settings
 
 
 def stored_bytes(manifests: Iterable[Manifest]) -> int:

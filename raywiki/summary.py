@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from raywiki.corpus import Manifest, Tables
-from raywiki.manifest import wiki_of
+from raywiki.manifest import is_dump, wiki_of
 
 WIDTH = 100  # columns of everything that is printed
 
@@ -79,7 +79,7 @@ def articles_notes(manifests: Collection[Manifest], every: Iterable[Manifest]) -
 
 def _wikis(articles: Iterable[Manifest]) -> list[str]:
     """That a corpus holds several wikis, if it does: one model learns from all of them, and one curation compares them."""
-    counts = Counter(map(wiki_of, articles))
+    counts = Counter(wiki_of(each) for each in articles if is_dump(each))
     if len(counts) < 2:
         return []
     listed = ", ".join(f"{wiki} ({plural(count, 'part')})" for wiki, count in sorted(counts.items()))

@@ -294,9 +294,9 @@ def test_a_wrong_language_is_named_before_the_dump_is_read(tmp_path):
 
 
 def test_a_corpus_that_is_a_file_or_below_one_is_found_before_the_dump_is_read(tmp_path, sample_parts, monkeypatch):
-    from raywiki.engine import extract
+    from raywiki.engine import extract_plan
 
-    monkeypatch.setattr(extract, "read_siteinfo", lambda path: pytest.fail("the dump was read"))
+    monkeypatch.setattr(extract_plan, "read_siteinfo", lambda *_: pytest.fail("the dump was read"))
     (tmp_path / "file").write_text("no corpus")
     for place in (tmp_path / "file", tmp_path / "file" / "corpus"):
         with pytest.raises(NotADirectoryError, match=rf"nothing can be written to {place}, as {tmp_path / 'file'} is a file"):

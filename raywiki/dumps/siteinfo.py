@@ -19,6 +19,9 @@ HEAD_PIECE = 1 << 14
 HEAD_FILE_PIECE = 1 << 18  # about one bzip2 block
 _ROOT = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)mediawiki[\s>]")
 _HEAD_END = re.compile(rb"</(?:[A-Za-z_][\w.-]*:)?siteinfo>|<(?:[A-Za-z_][\w.-]*:)?page[\s>]")
+_FIRST_PAGE = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<((?:[A-Za-z_][\w.-]*:)?)page[\s>]")  # an export without a root
+_PROJECTS = "wiki|wiktionary|wikibooks|wikinews|wikiquote|wikisource|wikivoyage|wikiversity"
+_WIKI_NAME = re.compile(rf"([a-z][a-z0-9_]*?)({_PROJECTS})(?=[-.])")
 _XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 # What MediaWiki leaves as it is when it makes a page's address (wfUrlencode), beside letters, digits and "-_.".
 _URL_SAFE = ";@$!*(),/~:"
@@ -42,6 +45,7 @@ class SiteInfo:
     version: str  # of the export format, "0.10" or "0.11"
     namespaces: dict[int, str] = field(default_factory=dict)  # key → local name; key 0 → ""
     prefix: str = ""  # of the XML namespace with its colon; empty in all of Wikimedia's dumps
+    is_guessed: bool = False  # from the file's name or by the caller, as the dump does not tell
 
     def url(self, title: str) -> str:
         """The address of a page, quoted as MediaWiki does."""
@@ -49,22 +53,31 @@ class SiteInfo:
         return f"{base.scheme}://{base.netloc}/wiki/" + quote(title.replace(" ", "_"), safe=_URL_SAFE)
 
 
-def read_siteinfo(path: str) -> SiteInfo:
+def read_siteinfo(path: str, language: str | None = None) -> SiteInfo:
     """Read a dump's `<siteinfo>`; only the file's head is read, so damage further on does not matter.
 
+    Args:
+        path: of the file, or its URL.
+        language: of a dump without `<siteinfo>`, as cut exports and other projects' test files are; when None, and the file's
+            name begins with that of a wiki (`enwikinews-…`), the language is the one there.
+
     Raises:
-        ValueError: the file is no MediaWiki dump; the sentence says what to use instead.
+        ValueError: the file is no MediaWiki dump, or nobody says which wiki it is of; the sentence says what to do instead.
         FileNotFoundError: there is no such file.
     """
     path = str(path)
     with Source(path) as source:
         head = _read_head(path, find_form(path, source), source)
     root = _ROOT.search(head)
+    if root is None and (page := _FIRST_PAGE.match(head)):
+        return _guess(path, head, language, page[1].decode())
     if root is None:
         raise ValueError(f"{path} is no MediaWiki dump, it begins with {_show(head)}: {WANTED}")
     prefix = root[1].decode()
     end_tag = f"</{prefix}siteinfo>".encode()
     end = head.find(end_tag)
+    if end < 0 and not re.search(rb"<%ssiteinfo[\s>]" % root[1], head) and re.search(rb"<%spage[\s>]" % root[1], head):
+        return _guess(path, head, language, prefix)
     if end < 0:
         raise ValueError(f"{path} has no whole <siteinfo> before its first page: download it again, or {WANTED}")
     xml = head[root.start() : end + len(end_tag)] + f"</{prefix}mediawiki>".encode()
@@ -112,6 +125,26 @@ def _read_first_blocks(path: str, source: Source) -> bytes:
     return head
 
 
+def _guess(path: str, head: bytes, language: str | None, prefix: str) -> SiteInfo:
+    """The wiki of a dump that does not tell, from its file's name or from the language."""
+    name = path.rsplit("/", 1)[-1]
+    named = _WIKI_NAME.match(name)
+    if language is None and (lang := re.search(rb"<(?:[\w.-]+:)?mediawiki[^>]*\sxml:lang=[\"']([a-z-]+)", head)):
+        language = lang[1].decode()
+    if named is None and language is None:
+        raise ValueError(
+            f"{path} has no <siteinfo>, and its name does not begin with that of a wiki, such as enwiki-: say its language "
+            "(--language en), or download the dump again if it should have one"
+        )
+    code, project = (named[1], named[2]) if named else (str(language).replace("-", "_"), "wiki")
+    host = f"{code.replace('_', '-')}.{'wikipedia' if project == 'wiki' else project}.org"
+    return SiteInfo(
+        wiki=f"{code}{project}", sitename="", base=f"https://{host}/wiki/Main_Page",
+        language=language or _guess_language(f"{code}{project}", ""), generator="", case="", version="", prefix=prefix,
+        is_guessed=True,
+    )  # fmt: skip
+
+
 def _to_siteinfo(root: ET.Element, prefix: str) -> SiteInfo:
     site = next((child for child in root if _local(child) == "siteinfo"), root)
     values = {_local(child): (child.text or "").strip() for child in site}
@@ -136,7 +169,7 @@ def _to_siteinfo(root: ET.Element, prefix: str) -> SiteInfo:
 
 def _guess_language(wiki: str, base: str) -> str:
     """The language in a database's name (`be_x_oldwiki`) or a host's (`uk.wikipedia.org`)."""
-    name = re.fullmatch(r"([a-z][a-z_]*?)(wiki|wiktionary|wikibooks|wikinews|wikiquote|wikisource|wikivoyage)", wiki)
+    name = re.fullmatch(rf"([a-z][a-z_]*?)({_PROJECTS})", wiki)
     if name:
         return "en" if name[1] == "simple" else name[1].replace("_", "-")
     host = urlsplit(base).netloc.split(".")

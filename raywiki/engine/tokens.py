@@ -20,7 +20,7 @@ from raywiki.corpus import Corpus, Tables
 from raywiki.documents import kept_pages, kept_rows, require_curated
 from raywiki.engine.cluster import run
 from raywiki.intervals import ENOUGH
-from raywiki.manifest import Manifest, Shard, part_folder, settle, shard_key, tokens_table
+from raywiki.manifest import WIKI, Manifest, Shard, part_folder, settle, shard_key, source_of, tokens_table
 from raywiki.progress import Progress
 from raywiki.schema import tokens_schema
 from raywiki.summary import Summary, lost_parts, plural, some_parts
@@ -262,9 +262,11 @@ def _commit(tables: Tables, part: _PartToEncode, done: dict[int, _Encoded]) -> M
     notes: dict[str, Any] = {"encoded_by": ", ".join(sorted({each.library for each in done.values()}))}
     if part.failed:
         notes["warnings"] = [f"part {part.articles.part} was encoded by {notes['encoded_by']}, as {part.failed}"]
+    source = source_of(part.articles)
     manifest = Manifest.made(
         part.table, part.articles.part, part.settings, [encoded.shard for _, encoded in sorted(done.items())],
         {name: counts[name] for name in COUNTS}, upstream=part.upstream, notes=notes,
+        source={} if source == WIKI else {"of": source},
         seconds=sum(each.seconds for each in done.values()),
     )  # fmt: skip
     return tables.commit(manifest)

@@ -10,7 +10,7 @@ from typing import Any
 
 from raywiki.files import HashingFile
 from raywiki.local.export_target import Advance, Counts
-from raywiki.manifest import Manifest
+from raywiki.manifest import Manifest, is_dump, source_of, wiki_of
 
 NEW_TERMS = "20230607"  # the day from which edits, and so a dump's texts, are under CC BY-SA 4.0
 
@@ -32,7 +32,11 @@ def licence(config: str) -> str:
 
     >>> licence("20231101.en"), licence("20160501.en")
     ('cc-by-sa-4.0', 'cc-by-sa-3.0')
+    >>> licence("text.c4")
+    'other'
     """
+    if config.startswith("text."):
+        return "other"
     day = config.partition(".")[0]
     return "cc-by-sa-3.0" if day.isdigit() and day < NEW_TERMS else "cc-by-sa-4.0"
 
@@ -86,10 +90,10 @@ def licence_names(configs: Iterable[str]) -> str:
 
 
 def origin(articles: Manifest) -> str:
-    """A line that says which wiki and dump file the articles of a part are from."""
+    """A line that says which wiki and dump file, or which source and file, the articles of a part are from."""
     file, sha256 = articles.source.get("name"), articles.source.get("sha256")
-    dump = f", from the dump file {file} (SHA-256 {sha256})" if file else ""
-    return f"- {articles.notes.get('wiki') or articles.part.partition('-')[0]}, part {articles.part}{dump}"
+    dump = f", from the {'dump ' if is_dump(articles) else ''}file {file} (SHA-256 {sha256})" if file else ""
+    return f"- {wiki_of(articles) if is_dump(articles) else source_of(articles)}, part {articles.part}{dump}"
 
 
 def language_lines(articles: Iterable[Manifest]) -> list[str]:
@@ -99,6 +103,7 @@ def language_lines(articles: Iterable[Manifest]) -> list[str]:
 
 
 _LICENCES = {
+    "other": "the terms of its source for text that is no wiki's, which raywiki does not know",
     "cc-by-sa-3.0": "[CC BY-SA 3.0](https://creativecommons.org/licenses/by-sa/3.0/)",
     "cc-by-sa-4.0": "[CC BY-SA 4.0](https://creativecommons.org/licenses/by-sa/4.0/)",
 }

@@ -26,7 +26,7 @@ from raywiki.documents import ROWS, Documents
 from raywiki.files import HashingFile
 from raywiki.local.export_card import write_card
 from raywiki.local.export_target import Advance, Counts, Export, PlannedFile
-from raywiki.manifest import Manifest, digest_of
+from raywiki.manifest import Manifest, digest_of, is_dump, source_of
 from raywiki.schema import ARTICLES
 
 COLUMNS = ("id", "url", "title", "text")  # of the hub's data set
@@ -91,7 +91,8 @@ def plan_hf(documents: Sequence[Documents], settings: dict[str, Any]) -> Export:
 
 
 def hub_config(articles: Manifest) -> str:
-    """The name of a dump's configuration in the hub's data set: day and place of the wiki, as in its address.
+    """The name of a dump's configuration in the hub's data set: day and place of the wiki, as in its address; of other text
+    its source.
 
     >>> hub_config(Manifest("articles", "zh_yuewiki-20231101-p1p9", {"language": "yue"}, (), {}))
     '20231101.zh-yue'
@@ -99,7 +100,11 @@ def hub_config(articles: Manifest) -> str:
     '20231101.enwiktionary'
     >>> hub_config(Manifest("articles", "my_pages-abababab", {"language": "en"}, (), {}))
     'en'
+    >>> hub_config(Manifest("articles", "p1", {"format": "c4"}, (), {}, source={"of": "c4"}))
+    'text.c4'
     """
+    if not is_dump(articles):
+        return f"text.{source_of(articles)}"
     match = _DUMP.fullmatch(articles.part)
     if match is None:
         return str(articles.settings.get("language") or "default")

@@ -25,7 +25,7 @@ from raywiki.local.download import Mirrors, as_committed, find, notes_of, number
 from raywiki.local.plan_advice import Learner, Source, advice
 from raywiki.local.plan_run import is_recipe, last_half_fall, named_run, run_to_ask, runs_of, speed_at, speed_of
 from raywiki.local.plan_steps import SMALL_IDS, PartCost, Place, Step, cumulative, part_cost, step_row
-from raywiki.manifest import wiki_of
+from raywiki.manifest import is_dump, wiki_of
 from raywiki.ratios import Ratio, find_ratios
 from raywiki.summary import WIDTH, as_html, plural, sentences, table
 from raywiki.tokens import load_encoding
@@ -176,7 +176,7 @@ def _which(corpus: str | os.PathLike[str] | Corpus, wiki: str | None) -> tuple[C
 
 def _only_wiki(tables: Tables | None) -> str:
     """The wiki that the parts of a corpus are from. Raises ValueError when they are from none or several."""
-    wikis = sorted({wiki_of(manifest) for manifest in tables["articles"].values()}) if tables else []
+    wikis = sorted({wiki_of(manifest) for manifest in tables["articles"].values() if is_dump(manifest)}) if tables else []
     if len(wikis) != 1:
         has = f"has parts of several wikis ({', '.join(wikis)})" if wikis else "has no part that tells its wiki"
         where, example = tables.corpus.url if tables else "the corpus", wikis[0] if wikis else "enwiki"

@@ -20,7 +20,7 @@ from raywiki.files import file_to_write, put
 from raywiki.intervals import ENOUGH
 from raywiki.local.export_card import licence
 from raywiki.local.export_documents import hub_config
-from raywiki.manifest import wiki_of
+from raywiki.manifest import is_dump, wiki_of
 from raywiki.progress import Progress
 from raywiki.report import growth, inventory
 from raywiki.report.chart import FRAME, SKIP, Chart, Curve, line_chart
@@ -240,9 +240,9 @@ def _version(library: str) -> str | None:
 
 
 def _sources(tables: Tables) -> list[dict[str, str]]:
-    """The wikis that texts and titles are from, each with its licence and the address of that."""
+    """The wikis that texts and titles of dumps are from, each with its licence and the address of that."""
     found = {}
-    for each in tables["articles"].values():
+    for each in filter(is_dump, tables["articles"].values()):
         number = licence(hub_config(each)).rpartition("-")[2]
         wiki = wiki_of(each)
         found[wiki, number] = {

@@ -11,7 +11,7 @@ from typing import Any
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.local.remove import YOUNG, find_orphans
-from raywiki.manifest import TEMPLATES_FOLDER, part_order, tokens_table
+from raywiki.manifest import TEMPLATES_FOLDER, WIKI, part_order, source_of, tokens_table
 from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, saved_at, waiting_dumps, writers
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 
@@ -100,6 +100,8 @@ def status(
 def _row(tables: Tables, encodings: list[str], part: str, gone: Iterable[str]) -> dict[str, Any]:
     articles, decisions = tables["articles"].get(part), tables["decisions"].get(part)
     row: dict[str, Any] = {"part": part}
+    if any(source_of(each) != WIKI for each in tables["articles"].values()):
+        row["source"] = source_of(articles) if articles else None
     row |= {name: articles.counts[name] if articles else None for name in ("pages", "articles")}
     row["kept"] = decisions.counts["kept"] if decisions else None
     for encoding in encodings:

@@ -37,11 +37,11 @@ def splits(page_ids: Sequence[int] | np.ndarray, val_fraction: float = VAL_FRACT
 
 
 def documents(articles: pa.Table, title: bool = False) -> list[str]:
-    """The text of each article as it is encoded: with `title`, the title and a blank line come first."""
+    """The text of each article as it is encoded: with `title`, the title and a blank line come first, where it has one."""
     texts = articles["text"].to_pylist()
     if not title:
         return texts
-    return [f"{name}\n\n{text}" for name, text in zip(articles["title"].to_pylist(), texts, strict=True)]
+    return [f"{name}\n\n{text}" if name else text for name, text in zip(articles["title"].to_pylist(), texts, strict=True)]
 
 
 def articles_to_tokens(

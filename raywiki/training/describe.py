@@ -8,6 +8,7 @@ from raywiki.training.config import recipe_name
 from raywiki.training.options import PRECISIONS
 from raywiki.training.order import n_windows
 from raywiki.training.plan import MOST_EPOCHS, TOKENS_PER_WEIGHT, Plan, segment_rate
+from raywiki.training.quotas import parse_mix
 
 
 def plan_title(plan: Plan) -> str:
@@ -28,11 +29,13 @@ def plan_rows(plan: Plan) -> list[dict[str, Any]]:
     sequences = segment.steps * segment.sequences_per_step
     rows = []
     parts = [segment.parts[index] for index in segment.sequence] if segment.order == "sequential" else segment.parts
+    several = len({part.source for part in parts}) > 1
     for part in parts:
         passes = sequences * part.quota / length / n_windows(part.train_tokens, segment.seq_len)
         role = "new" if not part.base else "replayed" if segment.replay is not None else "again"
         share = f"{100 * part.quota / length:.3g} %"
-        rows.append({"part": part.name, "tokens": part.train_tokens, "share": share, "passes": passes, "role": role})
+        source = {"source": part.source} if several else {}
+        rows.append({"part": part.name, **source, "tokens": part.train_tokens, "share": share, "passes": passes, "role": role})
     return rows
 
 
@@ -46,6 +49,7 @@ def plan_lines(plan: Plan, workers: int, device: str, tok_per_sec: float | None,
         f"{segment.sequences_per_step:,} sequences of {segment.seq_len:,} tokens a step",
         _rates(plan),
         *_order(plan),
+        *_mix(plan),
         *_why_from_there(plan),
     ]
     if config.init_from is not None and config.init_sha256 is not None and plan.index == 0:
@@ -97,6 +101,16 @@ def _order(plan: Plan) -> list[str]:
     if segment.order != "sequential" or len(read) < 2:
         return []
     return [f"the parts are read one after the other, as listed (sequential): the last steps learn from {read[-1]} alone"]
+
+
+def _mix(plan: Plan) -> list[str]:
+    """The shares that the sources have of the segment, where a mixture was asked for."""
+    segment, length = plan.segment, sum(part.quota for part in plan.segment.parts)
+    if segment.mix is None:
+        return []
+    slots = {source: sum(p.quota for p in segment.parts if p.source == source) for source in parse_mix(segment.mix)}
+    shares = ", ".join(f"{source} {100 * own / length:.3g} %" for source, own in slots.items())
+    return [f"the sources share the segment as mix {segment.mix} says, whatever they hold: {shares} of its sequences"]
 
 
 def duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypedDict, TypeVar, get_type_hints
 
 from raywiki.training.config import RECIPES, SIZES, find_recipe, find_size
+from raywiki.training.quotas import parse_mix
 from raywiki.training.schedule import SCHEDULES, check_schedule
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,6 +54,10 @@ class SegmentOptions(TypedDict, total=False):
     schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; the run's own, wsd for a new run."]
     warmup_steps: Annotated[int | None, "Steps of warm-up; a tenth of the segment, at most 1,000, by default."]
     replay: Annotated[float | None, "Share of the older parts in a segment that brings new ones; 0.25 by default."]
+    mix: Annotated[
+        str | None,
+        "Shares of the sources, such as wiki=0.8,c4=0.2; the run's last ones, by default by their numbers of tokens.",
+    ]
     order: Annotated[
         str | None, "mixed, or sequential: one part after the other, by id; the run's last one, mixed for a new run."
     ]
@@ -133,6 +138,8 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise ValueError(f"lr={given['lr']:g} is no learning rate: give a number above 0 and at most 1, such as 0.0006")
     if given.get("warmup_steps", 0) < 0:
         raise ValueError(f"warmup_steps={given['warmup_steps']} is no number of steps: give 0 or more")
+    if "mix" in given:
+        parse_mix(given["mix"])
     check_seed(given.get("seed", 0))
     _check_names(given)
 

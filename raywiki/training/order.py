@@ -26,7 +26,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from raywiki.manifest import part_order
+from raywiki.manifest import WIKI, part_order
 from raywiki.training.schedule import decay_steps
 
 Ints = np.ndarray  # of int64, except where a comment says uint64
@@ -41,6 +41,7 @@ class PartTokens:
     """The tokens of one part as training knows them: identity and numbers.
 
     In a segment, `quota` is the part's share of a round, and `base` the number of its windows that were used before.
+    `source` is what its text is from, by which a mixture is given (`manifest.source_of`).
     """
 
     name: str
@@ -49,6 +50,7 @@ class PartTokens:
     val_tokens: int = 0
     quota: int = 0
     base: int = 0
+    source: str = WIKI
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class Segment:
     `lr_from` the rate at which the warm-up begins (None: the schedule's own, in runs of raywiki before that was recorded).
     `replay` and `epochs` are what the parts' quotas and the steps were made from, where they were. `resting` are parts that
     the run knows and this segment leaves alone. A segment that was cut short keeps the `planned_steps` that its learning
-    rate, and a sequential order, were laid out for. `order` is one of `options.ORDERS`, "mixed" in older runs.
+    rate, and a sequential order, were laid out for. `order` is one of `options.ORDERS`, "mixed" in older runs. `mix`
+    gives the shares of the sources that the quotas keep, where they were asked for (`quotas.parse_mix`).
     """
 
     start_step: int
@@ -79,6 +82,7 @@ class Segment:
     resting: tuple[PartTokens, ...] = ()
     planned_steps: int | None = None
     order: str = "mixed"
+    mix: str | None = None
 
     @property
     def end_step(self) -> int:

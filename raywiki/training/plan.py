@@ -17,11 +17,10 @@ from raywiki.training.checkpoint import find_step
 from raywiki.training.config import default_lr, find_size
 from raywiki.training.options import SegmentOptions, check_options
 from raywiki.training.order import PartTokens, Segment, closing_counters, n_windows
+from raywiki.training.quotas import mix_text, mixed_quotas, quotas, require_shares
 from raywiki.training.runs import CHECKPOINTS, Run, RunConfig
 from raywiki.training.schedule import learning_rate
 
-SMALLEST_ROUND, LONGEST_ROUND = 1 << 10, 1 << 16  # slots
-SHARE_ERROR = 0.1  # of a part's share, when quotas round it
 REPLAY = 0.25
 OWN = ("schedule", "lr", "total_batch_size", "warmup_steps", "replay", "order")  # another value ends an unfinished segment
 # Up to about 4 passes over the same text teach nearly as much as new text (Muennighoff et al., arXiv 2305.16264).
@@ -89,6 +88,7 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     Call it again after each segment, with `left_to_ask`, until it returns None or training was stopped.
 
     - The first segment shares itself out by the parts' numbers of windows.
+    - With a `mix` each source has its share, and its parts divide that among them, new and old ones too.
     - New parts open a segment, after the last one was trained to its end: old ones share `replay` of it, new ones the rest.
     - The same request as before goes on with an unfinished segment. Other settings (`lr`, …) end it where it stands and do
       what is left of its steps.
@@ -107,6 +107,8 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     """
     check_options(options)
     asked = {name: value for name, value in options.items() if value is not None}
+    if "mix" in asked:
+        asked["mix"] = mix_text(str(asked["mix"]))
     parts = sorted(parts, key=lambda part: part.name)
     _check_parts(run, parts, bool(asked.get("accept_new_tokens")))
     on_disk, (at, done) = run.segments or None, run.stands_at(verify=True)
@@ -168,24 +170,6 @@ def chosen_parts(run: Run, there: Sequence[PartTokens], names: Sequence[str] | N
     return list(there)
 
 
-def quotas(weights: Sequence[float]) -> list[int]:
-    """Integers in proportion to the weights: 0 for weight 0, else at least 1.
-
-    Their sum, the length of a round, is about 1,024, or so much more that no share is off by more than a tenth: a part of
-    a hundredth of a percent makes it 65,536, the longest.
-
-    >>> quotas([500, 1500]), quotas([1, 0, 100_000])
-    ([1, 3], [1, 0, 65535])
-    """
-    total, length = sum(weights), SMALLEST_ROUND
-    smallest = min(weight for weight in weights if weight) / total
-    while length < LONGEST_ROUND and abs(max(1, round(length * smallest)) / (length * smallest) - 1) > SHARE_ERROR:
-        length *= 2
-    shares = [max(1, round(length * weight / total)) if weight else 0 for weight in weights]
-    divisor = math.gcd(*shares)
-    return [share // divisor for share in shares]
-
-
 def default_epochs(config: RunConfig, tokens: int) -> int:
     """Passes over `tokens` training tokens that are worth their time: 1 to 4.
 
@@ -239,6 +223,11 @@ class _Draft:
     def schedule(self) -> str:
         return self.asked.get("schedule") or (_inherited(self.last.schedule) if self.last else "wsd")
 
+    @property
+    def mix(self) -> str | None:
+        """Shares of the sources: the asked ones, else the last segment's."""
+        return self.asked.get("mix") or (self.last.mix if self.last else None)
+
     @cached_property
     def start(self) -> int:
         """The step that the segment goes on from; see `plan_segment`."""
@@ -272,11 +261,23 @@ class _Draft:
         """Quota of each part: its own where parts come with quotas."""
         if any(part.quota for part in self.parts):
             return [part.quota for part in self.parts]
-        if self.last is not None and self.over and "replay" not in self.asked:  # more of the same: the mixture stays
+        same_mix = self.last is not None and self.mix == self.last.mix
+        if (
+            self.last is not None and self.over and same_mix and "replay" not in self.asked
+        ):  # more of the same: the mixture stays
             known = self.last.known
             return [known[part.name].quota for part in self.parts]
         windows = [n_windows(part.train_tokens, self.run.config.seq_len) for part in self.parts]
-        return quotas(_weights(windows, [part.name in self.new for part in self.parts], self.replay()))
+        is_new, sources = [part.name in self.new for part in self.parts], [part.source for part in self.parts]
+        if self.mix is None:
+            return quotas(_weights(windows, is_new, self.replay()))
+        shares, weights = require_shares(self.mix, sources), [0.0] * len(windows)
+        for source in shares:
+            own = [number for number, each in enumerate(sources) if each == source]
+            divided = _weights([windows[number] for number in own], [is_new[number] for number in own], self.replay())
+            for number, weight in zip(own, divided, strict=True):
+                weights[number] = weight
+        return mixed_quotas(weights, sources, shares)
 
     def replay(self) -> float:
         recorded = self.over[-1].replay if self.over else None
@@ -343,6 +344,7 @@ class _Draft:
             epochs=self.epochs() if by_epochs else None,
             resting=tuple(part for part in rests if part.name not in names),
             order=asked.get("order") or (last.order if last else "mixed"),
+            mix=self.mix,
         )
 
 
@@ -379,7 +381,8 @@ def _goes_on(run: Run, segment: Segment, parts: Sequence[PartTokens], asked: dic
         changed = {part.name for part in parts if part.digest != segment.known.get(part.name, part).digest}
         return asked.get("unfinished", "finish") == "finish" and not changed
     own = {name: getattr(segment, name) for name in OWN}
-    if any(value is not None and asked.get(name, value) != value for name, value in own.items()):
+    other_mix = asked.get("mix", segment.mix) != segment.mix
+    if other_mix or any(value is not None and asked.get(name, value) != value for name, value in own.items()):
         return False
     over = _Draft(run, run.segments, parts, asked).over
     ends = {"steps": over[0].start_step + asked.get("steps", 0), "until_step": asked.get("until_step")}

@@ -15,7 +15,7 @@ from typing import Any
 
 from raywiki.training.options import RunOptions, SegmentOptions
 from raywiki.training.order import PartTokens, Segment, closing_counters
-from raywiki.training.plan import quotas
+from raywiki.training.quotas import quotas
 from raywiki.training.runs import Run, check_run_name, check_same, read_run
 
 OWN = ("seed", "lr", "schedule", "warmup_steps", "order")  # what a new start may have of its own

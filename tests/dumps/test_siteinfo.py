@@ -81,7 +81,7 @@ def test_the_language_where_the_dump_does_not_say_it(tmp_path, dbname, base, lan
         ("a.xml.7z", b"7z\xbc\xaf\x27\x1c....", "download the .bz2"),
         ("enwiki-latest-page.sql.gz", gzip.compress(b"-- MySQL dump", mtime=0), "database table in SQL"),
         ("enwiki-multistream-index.txt.bz2", bz2.compress(b"1:2:A"), "index of a multistream dump"),
-        ("a.xml", b"<mediawiki><page></page></mediawiki>", "no whole <siteinfo>"),
+        ("a.xml", b"<mediawiki><siteinfo><page></page></mediawiki>", "no whole <siteinfo>"),
         ("a.xml", b"<mediawiki><siteinfo><x></siteinfo></mediawiki>", "not well-formed"),
     ],
 )
@@ -91,6 +91,39 @@ def test_files_that_are_no_dump(tmp_path, name, data, says) -> None:
         with pytest.raises(ValueError, match=says) as caught:
             read(path)
         assert path in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "wiki", "known"),
+    [
+        ("cut.xml", "vi", "viwiki", "vi"),
+        ("viwiki-20230501-cut.xml", None, "viwiki", "vi"),
+        ("enwikinews-latest.xml", None, "enwikinews", "en"),
+        ("zh_min_nanwikisource.xml", None, "zh_min_nanwikisource", "zh-min-nan"),
+        ("simplewiki-p1p2.xml", None, "simplewiki", "en"),
+        ("dewikivoyage-20230501-pages-articles.xml", "nds", "dewikivoyage", "nds"),
+    ],
+)
+@pytest.mark.parametrize("root", ["<mediawiki>\n", '<?xml version="1.0"?>\n<mediawiki version="0.3">\n'])
+def test_a_dump_without_siteinfo(tmp_path, name, language, wiki, known, root) -> None:
+    path = write(tmp_path, (root + page_xml(1, "An ox.") + TAIL).encode(), name)
+    site = read_siteinfo(path, language)
+    assert (site.wiki, site.language, site.is_guessed, site.namespaces) == (wiki, known, True, {})
+    project = wiki.replace("_", "-")[len("zh-min-nan" if "nan" in wiki else wiki.partition("wiki")[0]) :]
+    assert site.url("A b").startswith("https://")
+    assert site.url("A b").endswith(f".{'wikipedia' if project == 'wiki' else project}.org/wiki/A_b")
+    rows, _ = read_checked(split_dump(path))
+    assert [row["text"] for row in rows] == ["An ox."]
+
+
+def test_a_dump_without_siteinfo_of_no_known_language(tmp_path) -> None:
+    path = write(tmp_path, ("<mediawiki>" + page_xml(1, "An ox.") + TAIL).encode(), "cut.xml")
+    with pytest.raises(ValueError, match=r"cut.xml has no <siteinfo>, and its name does not begin .*--language en"):
+        read_siteinfo(path)
+    said = write(tmp_path, ('<mediawiki xml:lang="vi">' + page_xml(1, "An ox.") + TAIL).encode(), "said.xml")
+    assert (read_siteinfo(said).language, read_siteinfo(said).wiki) == ("vi", "viwiki")
+    pages_alone = write(tmp_path, page_xml(1, "An ox.").encode(), "viwiki-pages.xml")
+    assert read_siteinfo(pages_alone).is_guessed
 
 
 def test_missing_files_and_folders(tmp_path) -> None:

@@ -203,11 +203,12 @@ def test_run_leaves_the_callers_settings_alone(ray_session):
     import ray.data
 
     context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
-    before = (context.enable_progress_bars, context.print_on_execution_start, logger.level)
+    names = ("enable_progress_bars", "print_on_execution_start", "op_resource_reservation_enabled")
+    before = (*(getattr(context, name) for name in names), logger.level)
     assert before[0], "otherwise this test proves nothing"
     for _ in cluster.run(len, ["a", "bc"]):
         assert logger.level == logging.ERROR
-    assert (context.enable_progress_bars, context.print_on_execution_start, logger.level) == before
+    assert (*(getattr(context, name) for name in names), logger.level) == before
 
 
 class TwoArguments(ValueError):
@@ -264,3 +265,10 @@ def test_a_start_changes_neither_environment_nor_signals(tmp_path):
     assert done.stderr == ""
     assert "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO" not in done.stdout
     assert done.stdout.endswith("True\n")
+
+
+def test_more_tasks_than_wait_at_once_all_run(ray_session, monkeypatch, recwarn):
+    monkeypatch.setattr(cluster, "MOST_WAITING", 3)
+    assert sorted(cluster.run(lambda number: number * number, range(8))) == [(n, n * n) for n in range(8)]
+    assert sorted(cluster.run(lambda number: -number, range(3))) == [(n, -n) for n in range(3)]
+    assert not [each for each in recwarn if "concurren" in str(each.message)]  # a user could not act on it

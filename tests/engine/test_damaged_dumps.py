@@ -20,7 +20,7 @@ from made_dumps import HEAD, TAIL, cut_at, one_stream, page_xml
 import raywiki as rw
 from raywiki.corpus import SUMS, Corpus, Manifest
 from raywiki.dumps import DamagedDump, source, split_dump
-from raywiki.engine import cluster
+from raywiki.engine import cluster, extract_plan
 from raywiki.engine import extract as extract_module
 
 N_PAGES, N_RANGES, BLOCK_BYTES = 60, 3, 4000
@@ -41,7 +41,7 @@ def dump(wiki: str = "viwiki") -> bytes:
 @pytest.fixture(autouse=True)
 def small_ranges(monkeypatch) -> None:
     """The driver makes the ranges and sends them to the workers, so this reaches those too."""
-    monkeypatch.setattr(extract_module, "split_dump", in_ranges)
+    monkeypatch.setattr(extract_plan, "split_dump", in_ranges)
 
 
 def in_ranges(path: str) -> list[Any]:
@@ -55,7 +55,7 @@ def whole(ray_session, tmp_path_factory) -> tuple[bytes, Manifest, list[dict[str
     data, folder = dump(), tmp_path_factory.mktemp("whole")
     (folder / NAME).write_bytes(data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(extract_module, "split_dump", in_ranges)
+        patch.setattr(extract_plan, "split_dump", in_ranges)
         rw.extract(folder / "corpus", folder / NAME)
     [manifest] = Corpus(folder / "corpus").manifests("articles").values()
     assert len(manifest.shards) == N_RANGES

@@ -17,7 +17,7 @@ from verbs_here import without_ray
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.dumps import split_dump
-from raywiki.engine import extract as extract_module
+from raywiki.engine import extract_plan
 
 NAME = "viwiki-20260101-pages-articles1.xml-p1p80.bz2"
 
@@ -26,7 +26,7 @@ def extract_rows(folder: Path, data: bytes, range_bytes: int, monkeypatch) -> tu
     """Rows of the articles table in its order, and the number of ranges; the driver makes these for all workers."""
     folder.mkdir()
     (folder / NAME).write_bytes(data)
-    monkeypatch.setattr(extract_module, "split_dump", lambda path: split_dump(path, range_bytes))
+    monkeypatch.setattr(extract_plan, "split_dump", lambda path: split_dump(path, range_bytes))
     rw.extract(folder / "corpus", folder / NAME)
     [manifest] = Corpus(folder / "corpus").manifests("articles").values()
     assert manifest.counts["errors"] == manifest.notes["sha1_mismatches"] == 0
@@ -80,7 +80,7 @@ def test_a_whole_wiki_with_its_own_templates_is_the_same_on_ray(ray_session, tmp
     xml = wiki_xml(pages)
     dump = tmp_path / "viwiki-20260101-pages-articles.xml.bz2"
     dump.write_bytes(many_streams(cut_at(xml, range(2000, len(xml), 4000))))
-    monkeypatch.setattr(extract_module, "split_dump", lambda path: split_dump(path, 1024))
+    monkeypatch.setattr(extract_plan, "split_dump", lambda path: split_dump(path, 1024))
     assert len(split_dump(str(dump), 1024)) > 3
     rw.extract(tmp_path / "ray", dump)
     rw.collect_templates(dump, to=tmp_path / "ray.parquet")

@@ -14,7 +14,7 @@ from verbs_here import run_here, without_ray
 import raywiki as rw
 from raywiki.corpus import Corpus
 from raywiki.dumps import split_dump
-from raywiki.engine import extract, templates
+from raywiki.engine import extract, extract_dumps, extract_plan, templates
 from raywiki.manifest import MANIFEST
 from raywiki.wikitext import CleanText
 from raywiki.wikitext import table as wikitext_table
@@ -44,7 +44,7 @@ def here(monkeypatch, tmp_path):
     """Verbs without Ray, dumps in many ranges, and the cleaner above."""
     without_ray(monkeypatch, tmp_path / "cache")
     monkeypatch.setitem(wikitext_table.CLEANERS, "raywiki", use_templates)
-    for module in (extract, templates):
+    for module in (extract_plan, templates):
         monkeypatch.setattr(module, "split_dump", lambda path: split_dump(path, 1500))
 
 
@@ -95,7 +95,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_whole_wiki_brings_its_own(tmp_path):
     dump, corpus = whole_wiki(tmp_path), tmp_path / "corpus"
-    assert len(extract.split_dump(str(dump))) > 4
+    assert len(extract_plan.split_dump(str(dump))) > 4
     summary = rw.extract(corpus, dump)
     house = "a house" + "." * 2000
     assert texts(corpus) == [house + " ", f"{house} {house}" + " word" * 400, " "]
@@ -268,7 +268,7 @@ def test_pages_that_were_kept_and_are_gone_are_read_again(tmp_path, monkeypatch)
     """A task may be done again after it has removed them: its machine fell silent before its answer was there."""
     dump = whole_wiki(tmp_path)
     rw.extract(tmp_path / "corpus", dump)
-    monkeypatch.setattr(extract, "keep_pages", lambda fs, path, tables: list(tables) and None)
+    monkeypatch.setattr(extract_dumps, "keep_pages", lambda fs, path, tables: list(tables) and None)
     rw.extract(tmp_path / "again", dump)
     assert [each.digest for each in manifests(tmp_path / "again")] == [each.digest for each in manifests(tmp_path / "corpus")]
 

@@ -1,0 +1,123 @@
+"""How long does a core wait between two tasks of a verb, and how much faster is `extract` with two cores than with one?
+
+    python benchmarks/cores.py [--tasks 12] [--seconds 0.5] [--runs 3]
+    python benchmarks/cores.py PART.bz2 [--runs 3]
+
+Without a part, tasks that only sleep run on two cores by Ray Data as it comes and by `engine.cluster.run`, in turn: the time
+from the first one's start to the last one's end, over that of a perfect schedule, and the median of what lies between two
+tasks of a worker. Sleeping makes it nearly independent of what else the machine does. With a part, `extract` reads it with one
+core and with two, in turn, each in a Ray of its own that is up before; prints wall and CPU seconds of each, and the ratio of
+the medians of the walls. On a machine that others use, RAY_worker_niceness=0 keeps tasks from waiting for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
+from raywiki.engine import cluster
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dump", nargs="?")
+    parser.add_argument("--tasks", type=int, default=12)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)  # of one run, in a process of its own
+    args = parser.parse_args()
+    if args.cores:
+        print(json.dumps(extracted(args.dump, args.cores)))
+    elif args.dump:
+        compare_cores(args.dump, args.runs)
+    else:
+        compare_waits(args.tasks, args.seconds, args.runs)
+
+
+def start(cores: int) -> None:
+    import ray
+
+    ray.init(address="local", num_cpus=cores, object_store_memory=cluster.OBJECT_STORE_BYTES, include_dashboard=False)
+
+
+def nap(item: tuple[int, float]) -> tuple[float, float, int]:
+    began = time.time()
+    time.sleep(item[1])
+    return began, time.time(), os.getpid()
+
+
+def by_ray_data(items: list[tuple[int, float]]) -> list[tuple[float, float, int]]:
+    import ray
+
+    rows = [{"item": item} for item in items]
+    data = ray.data.from_items(rows, override_num_blocks=len(rows)).map(lambda row: {"nap": nap(row["item"])}, num_cpus=1)
+    data.context.enable_progress_bars = data.context.print_on_execution_start = False
+    return [tuple(row["nap"]) for row in data.iter_rows()]
+
+
+def by_run(items: list[tuple[int, float]]) -> list[tuple[float, float, int]]:
+    return [result for _, result in cluster.run(nap, items)]
+
+
+def compare_waits(tasks: int, seconds: float, runs: int) -> None:
+    start(2)
+    items = [(number, seconds) for number in range(tasks)]
+    by_ray_data(items)  # the workers start
+    ways: dict[str, Any] = {"Ray Data as it comes": by_ray_data, "engine.cluster.run": by_run}
+    found = defaultdict(list)
+    for _ in range(runs):
+        for name, way in ways.items():
+            naps = way(items)
+            took = max(end for _, end, _ in naps) - min(begin for begin, _, _ in naps)
+            found[name].append((took, statistics.median(waits(naps))))
+    for name, each in found.items():
+        took, wait = (statistics.median(values) for values in zip(*each, strict=True))
+        print(f"{name:20} {took:6.2f} s where {tasks * seconds / 2:.2f} s is perfect; {wait:.3f} s between two tasks of a core")
+
+
+def waits(naps: list[tuple[float, float, int]]) -> list[float]:
+    """Seconds between the end of a task and the begin of the next one of the same worker."""
+    by_worker: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for begin, end, worker in sorted(naps):
+        by_worker[worker].append((begin, end))
+    return [after[0] - before[1] for each in by_worker.values() for before, after in pairwise(each)]
+
+
+def compare_cores(dump: str, runs: int) -> None:
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    for number in range(runs):
+        for cores, times in walls.items():
+            command = [sys.executable, __file__, dump, "--cores", str(cores)]
+            before = os.times()
+            wall = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+            after = os.times()
+            used = after.children_user + after.children_system - before.children_user - before.children_system
+            print(f"run {number + 1}, {cores} cores: {wall:6.1f} s, {used:6.1f} s of CPU with Ray's start", flush=True)
+            times.append(wall)
+    one, two = (statistics.median(times) for times in walls.values())
+    print(f"two cores are {one / two:.2f} times as fast as one")
+
+
+def extracted(dump: str, cores: int) -> float:
+    """Wall seconds of `extract` once Ray is up and its workers have started."""
+    import raywiki as rw
+
+    start(cores)
+    list(cluster.run(nap, [(number, 0.5) for number in range(4 * cores)]))
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.monotonic()
+        rw.extract(f"{folder}/corpus", dump)
+        return time.monotonic() - began
+
+
+if __name__ == "__main__":
+    main()
