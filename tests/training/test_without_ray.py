@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--seq-len", "16", "--total-batch-size", "64", "--device", "cpu", "--eval-every", "5"]
 NEEDED = {"filelock", "fsspec", "lazy-loader", "numpy", "pyarrow", "safetensors", "torch"}  # as the README says
 ABSENT = [
+    "babel",
     "grpc",
     "jinja2",
     "mwparserfromhell",
