@@ -117,13 +117,12 @@ def grow(
     started = time.monotonic()
     paths = [os.fspath(each) for each in ([dumps] if isinstance(dumps, str | os.PathLike) else dumps)]
     corpus = Corpus.open(corpus)
-    _check(corpus, paths, wiki, options, {"to": to, "date": date, "mirrors": mirrors})
+    _check(corpus, paths, wiki, options, {"to": to, "date": date, "mirrors": mirrors}, format)
     for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, keep_errors=keep_errors)
     for_curate["threshold"] = threshold
     folder, tables = check_train(corpus, run, options), corpus.tables()
     existing = read_run(folder)
     check_language(language)
-    check_format(format)
     check_source(source)
     check_templates(templates)
     curate_settings(tables, rules, overwrite, **for_curate)
@@ -160,7 +159,9 @@ def grow(
     return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started, fetched)
 
 
-def _check(corpus: Corpus, paths: Sequence[str], wiki: str | None, options: TrainOptions, of_wiki: dict[str, Any]) -> None:
+def _check(
+    corpus: Corpus, paths: Sequence[str], wiki: str | None, options: TrainOptions, of_wiki: dict[str, Any], format: str | None
+) -> None:
     """Raise ValueError or FileNotFoundError for what is wrong with a request by itself; `of_wiki` only goes with a wiki."""
     if options.get("from_scratch") is not None:
         raise ValueError("grow goes on with a run, from_scratch starts a new one: use train for that")
@@ -168,6 +169,11 @@ def _check(corpus: Corpus, paths: Sequence[str], wiki: str | None, options: Trai
     if wiki is None and given:
         what = given[0].removesuffix("s")
         raise ValueError(f"{what} goes with parts of a wiki's dump: name them too, such as --wiki enwiki:1-2")
+    check_format(format)
+    if wiki is not None and format not in (None, DUMP):
+        raise ValueError(
+            f"format={format!r} would be that of the parts of {wiki} too, which are dumps: add them in another call"
+        )
     numbers = [each for each in options.get("parts") or () if re.fullmatch(r"[\d\s,-]+", each)]
     if wiki is not None and numbers:
         name = wiki.partition(":")[0]
@@ -213,7 +219,7 @@ class _Stages:
     def _wiki(self, committed: Mapping[str, Manifest]) -> str:
         """The wiki whose parts are added, or that the corpus has parts of."""
         named = [self.wanted.wiki] if self.wanted else [os.path.basename(path).partition("-")[0] for path in self.paths]
-        return next(iter([*named, *map(wiki_of, committed.values())]), "")
+        return next(filter(None, [*named, *map(wiki_of, committed.values())]), "")
 
     def _download(self) -> str:
         wanted = self.wanted
