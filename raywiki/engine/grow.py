@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from raywiki.corpus import Corpus
 from raywiki.dumps import read_siteinfo
 from raywiki.dumps.texts import DUMP, check_format
+from raywiki.dumps.texts.folder import text_files
 from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import extract
 from raywiki.engine.extract_plan import check_for_dumps, check_language, check_source, check_templates, find_formats
@@ -140,7 +141,8 @@ def grow(
     wanted = None
     if wiki is not None:
         wanted = wanted_parts(wiki, tables, to=to, date=date, mirrors=mirrors, language=language, overwrite=overwrite)
-    stages = _Stages(corpus, opened, tuple(paths), wanted)
+    noun = "dump part" if set(formats.values()) <= {DUMP} else "file"
+    stages = _Stages(corpus, opened, tuple(paths), wanted, noun)
     fetched = None
     if stages.begin("download") and wanted is not None:
         numbers = [part.number for part in wanted.missing]
@@ -195,6 +197,7 @@ class _Stages:
     run: Run
     paths: tuple[str, ...]
     wanted: Wanted | None
+    noun: str  # for what is added
 
     def begin(self, stage: str) -> bool:
         """Say what a stage will do, and whether it is anything. Raises OSError when it, or a later one, has no room."""
@@ -207,7 +210,7 @@ class _Stages:
         count = len(self.paths) + (len(self.wanted.lacking) if self.wanted else 0)
         what = {
             "download": self._download(),
-            "extract": plural(count, "dump part") if count else "no dump part is new",
+            "extract": plural(count, self.noun) if count else "no dump part is new",
             "curate": plural(len(left["decisions"]), "part") if left["decisions"] else "no part is new",
             "tokenize": plural(len(left[table]), "part") + f" with {encoding}" if left[table] else "no part is new",
             "train": f"run {self.run.name} on {plural(len(tables[table]), 'part')}",
@@ -236,8 +239,9 @@ class _Stages:
         return [Need("download", self.wanted.to, self.wanted.bytes_to_fetch)]
 
     def _new_bytes(self, committed: Mapping[str, Manifest]) -> float:
-        """Bytes of the dump files that the corpus has not; for one that was named by its path, its size must tell that."""
+        """Bytes of the files that the corpus has not; for one that was named by its path, its size must tell that."""
         there = {manifest.source.get("bytes") for manifest in committed.values()}
         sizes = [os.path.getsize(path) for path in self.paths if os.path.isfile(path)]
+        sizes += [texts[-1].end for path in self.paths if os.path.isdir(path) and (texts := text_files(path))]
         new = [part.size or 0 for part in (self.wanted.lacking if self.wanted else ())]
         return sum(new) + sum(size for size in sizes if size not in there)
