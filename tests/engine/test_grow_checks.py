@@ -128,6 +128,24 @@ def test_every_setting_of_extract_and_curate_reaches_it(tmp_path, dump, no_ray, 
     assert (given["keep_errors"], given["min_words"]) == (True, 5)
 
 
+def test_a_folder_of_texts_is_counted_as_one_file_with_all_its_bytes(tmp_path, no_ray, monkeypatch, capsys):
+    made_run(make_corpus(tmp_path / "corpus", 2))
+    (tmp_path / "books" / "old").mkdir(parents=True)
+    for name, text in (("a.txt", "a" * 700), ("old/b.txt", "b" * 300), ("notes.md", "c" * 5000)):
+        (tmp_path / "books" / name).write_text(text)
+    new = []
+    monkeypatch.setattr(grow_module, "needs", lambda *given: new.append(given[5]) or [])
+
+    def stopped(*_, **__):
+        raise InterruptedError
+
+    monkeypatch.setattr(grow_module, "extract", stopped)
+    with pytest.raises(InterruptedError):
+        rw.grow(tmp_path / "corpus", tmp_path / "books", "r1")
+    assert f"grow {tmp_path / 'corpus'}: extract, 1 file\n" in capsys.readouterr().err
+    assert new[:2] == [1000, 1000]
+
+
 def test_a_misspelt_option_is_a_type_error(tmp_path):
     with pytest.raises(TypeError, match="train has no option 'stepps': it has accept_new_tokens, "):
         rw.grow(tmp_path / "corpus", "x.bz2", "r1", stepps=3)
