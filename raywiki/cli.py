@@ -207,13 +207,14 @@ def extract(
 def templates(
     dumps: DumpsArg,
     to: Annotated[str, typer.Option("--to", metavar="FILE", help="File or URL of the Parquet file to write.")],
+    language: Language = None,
     allow_damaged: Annotated[bool, typer.Option("--allow-damaged", help="Take what a damaged dump still holds.")] = False,
     json: AsJson = False, debug: Debug = False,
 ) -> None:  # fmt: skip
     """Collect a wiki's templates from all parts of its dump, for `extract --templates`."""
     import raywiki as rw
 
-    show(lambda: rw.collect_templates(dumps, to=to, allow_damaged=allow_damaged), json, debug)
+    show(lambda: rw.collect_templates(dumps, to=to, language=language, allow_damaged=allow_damaged), json, debug)
 
 
 @app.command()

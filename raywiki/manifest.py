@@ -246,12 +246,14 @@ def settle(what: str, committed: Iterable[Mapping[str, Any]], given: Mapping[str
 
 
 def wiki_of(manifest: Manifest) -> str:
-    """The wiki that a part of the articles table is from.
+    """The wiki that a part of the articles table is from; "" for other text, whatever its file is called.
 
     >>> wiki_of(Manifest("articles", "enwiki-20251101-p1p9", {}, (), {}))
     'enwiki'
+    >>> wiki_of(Manifest("articles", "enwiki-mails-abababab", {"format": "jsonl"}, (), {}))
+    ''
     """
-    return str(manifest.notes.get("wiki") or manifest.part.partition("-")[0])
+    return "" if not is_dump(manifest) else str(manifest.notes.get("wiki") or manifest.part.partition("-")[0])
 
 
 def source_of(manifest: Manifest) -> str:

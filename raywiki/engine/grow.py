@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 from raywiki.corpus import Corpus
 from raywiki.dumps import read_siteinfo
 from raywiki.dumps.texts import DUMP, check_format
+from raywiki.dumps.texts.folder import text_files
 from raywiki.engine.curate import curate, curate_settings
 from raywiki.engine.extract import extract
 from raywiki.engine.extract_plan import check_for_dumps, check_language, check_source, check_templates, find_formats
@@ -117,13 +118,12 @@ def grow(
     started = time.monotonic()
     paths = [os.fspath(each) for each in ([dumps] if isinstance(dumps, str | os.PathLike) else dumps)]
     corpus = Corpus.open(corpus)
-    _check(corpus, paths, wiki, options, {"to": to, "date": date, "mirrors": mirrors})
+    _check(corpus, paths, wiki, options, {"to": to, "date": date, "mirrors": mirrors}, format)
     for_curate: dict[str, Any] = dict(min_chars=min_chars, min_words=min_words, fraction=fraction, keep_errors=keep_errors)
     for_curate["threshold"] = threshold
     folder, tables = check_train(corpus, run, options), corpus.tables()
     existing = read_run(folder)
     check_language(language)
-    check_format(format)
     check_source(source)
     check_templates(templates)
     curate_settings(tables, rules, overwrite, **for_curate)
@@ -141,7 +141,8 @@ def grow(
     wanted = None
     if wiki is not None:
         wanted = wanted_parts(wiki, tables, to=to, date=date, mirrors=mirrors, language=language, overwrite=overwrite)
-    stages = _Stages(corpus, opened, tuple(paths), wanted)
+    noun = "dump part" if set(formats.values()) <= {DUMP} else "file"
+    stages = _Stages(corpus, opened, tuple(paths), wanted, noun)
     fetched = None
     if stages.begin("download") and wanted is not None:
         numbers = [part.number for part in wanted.missing]
@@ -160,7 +161,9 @@ def grow(
     return GrowSummary(extracted, curated, tokenized, trained, time.monotonic() - started, fetched)
 
 
-def _check(corpus: Corpus, paths: Sequence[str], wiki: str | None, options: TrainOptions, of_wiki: dict[str, Any]) -> None:
+def _check(
+    corpus: Corpus, paths: Sequence[str], wiki: str | None, options: TrainOptions, of_wiki: dict[str, Any], format: str | None
+) -> None:
     """Raise ValueError or FileNotFoundError for what is wrong with a request by itself; `of_wiki` only goes with a wiki."""
     if options.get("from_scratch") is not None:
         raise ValueError("grow goes on with a run, from_scratch starts a new one: use train for that")
@@ -168,6 +171,11 @@ def _check(corpus: Corpus, paths: Sequence[str], wiki: str | None, options: Trai
     if wiki is None and given:
         what = given[0].removesuffix("s")
         raise ValueError(f"{what} goes with parts of a wiki's dump: name them too, such as --wiki enwiki:1-2")
+    check_format(format)
+    if wiki is not None and format not in (None, DUMP):
+        raise ValueError(
+            f"format={format!r} would be that of the parts of {wiki} too, which are dumps: add them in another call"
+        )
     numbers = [each for each in options.get("parts") or () if re.fullmatch(r"[\d\s,-]+", each)]
     if wiki is not None and numbers:
         name = wiki.partition(":")[0]
@@ -189,6 +197,7 @@ class _Stages:
     run: Run
     paths: tuple[str, ...]
     wanted: Wanted | None
+    noun: str  # for what is added
 
     def begin(self, stage: str) -> bool:
         """Say what a stage will do, and whether it is anything. Raises OSError when it, or a later one, has no room."""
@@ -201,7 +210,7 @@ class _Stages:
         count = len(self.paths) + (len(self.wanted.lacking) if self.wanted else 0)
         what = {
             "download": self._download(),
-            "extract": plural(count, "dump part") if count else "no dump part is new",
+            "extract": plural(count, self.noun) if count else "no dump part is new",
             "curate": plural(len(left["decisions"]), "part") if left["decisions"] else "no part is new",
             "tokenize": plural(len(left[table]), "part") + f" with {encoding}" if left[table] else "no part is new",
             "train": f"run {self.run.name} on {plural(len(tables[table]), 'part')}",
@@ -213,7 +222,7 @@ class _Stages:
     def _wiki(self, committed: Mapping[str, Manifest]) -> str:
         """The wiki whose parts are added, or that the corpus has parts of."""
         named = [self.wanted.wiki] if self.wanted else [os.path.basename(path).partition("-")[0] for path in self.paths]
-        return next(iter([*named, *map(wiki_of, committed.values())]), "")
+        return next(filter(None, [*named, *map(wiki_of, committed.values())]), "")
 
     def _download(self) -> str:
         wanted = self.wanted
@@ -230,8 +239,9 @@ class _Stages:
         return [Need("download", self.wanted.to, self.wanted.bytes_to_fetch)]
 
     def _new_bytes(self, committed: Mapping[str, Manifest]) -> float:
-        """Bytes of the dump files that the corpus has not; for one that was named by its path, its size must tell that."""
+        """Bytes of the files that the corpus has not; for one that was named by its path, its size must tell that."""
         there = {manifest.source.get("bytes") for manifest in committed.values()}
         sizes = [os.path.getsize(path) for path in self.paths if os.path.isfile(path)]
+        sizes += [texts[-1].end for path in self.paths if os.path.isdir(path) and (texts := text_files(path))]
         new = [part.size or 0 for part in (self.wanted.lacking if self.wanted else ())]
         return sum(new) + sum(size for size in sizes if size not in there)

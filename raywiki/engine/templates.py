@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from raywiki.dumps import DumpRange, RangeReport, check_ranges, read_range, read_siteinfo, split_dump
 from raywiki.engine.cluster import run
+from raywiki.engine.extract_plan import check_language
 from raywiki.files import absolute, file_to_write
 from raywiki.local.templates import write_templates
 from raywiki.progress import Progress
@@ -63,8 +64,9 @@ class TemplatesSummary:
 
 
 def collect_templates(
-    dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, to: str | os.PathLike[str], allow_damaged: bool = False
-) -> TemplatesSummary:
+    dumps: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], *, to: str | os.PathLike[str],
+    language: str | None = None, allow_damaged: bool = False,
+) -> TemplatesSummary:  # fmt: skip
     """Collect the templates of a wiki from its dumps into one file, for `extract(…, templates=to)`.
 
     A wiki in parts has its templates in all of them. The same dumps give the same bytes, in whatever order they are named and
@@ -73,6 +75,7 @@ def collect_templates(
     Args:
         dumps: dump parts of one wiki, paths or URLs.
         to: file or URL to write; one that is there is replaced.
+        language: code of the wiki's, for dumps without `<siteinfo>` whose name does not tell their wiki.
         allow_damaged: take what a damaged dump still holds.
 
     Raises:
@@ -81,11 +84,12 @@ def collect_templates(
         ValueError: a file is no dump, is damaged, or is of another wiki than the first; none holds a template.
     """
     started, to = time.monotonic(), os.fspath(to)
+    check_language(language)
     fs, path = file_to_write(to, "file of templates", "templates.parquet")
     paths = [absolute(os.fspath(each)) for each in ([dumps] if isinstance(dumps, str | os.PathLike) else dumps)]
     if not paths:
         raise ValueError("no dump is named whose templates could be collected: give all parts of a wiki's dump")
-    wiki = _wiki_of(paths)
+    wiki = _wiki_of(paths, language)
     items = [_Item(dump_range, allow_damaged) for each in dict.fromkeys(paths) for dump_range in split_dump(each)]
     read = _read(items)
     rows, warnings = [], []
@@ -107,9 +111,9 @@ def collect_templates(
     )  # fmt: skip
 
 
-def _wiki_of(paths: Sequence[str]) -> str:
+def _wiki_of(paths: Sequence[str], language: str | None) -> str:
     """The one wiki that these dumps are of."""
-    wikis = {path: read_siteinfo(path).wiki for path in paths}
+    wikis = {path: read_siteinfo(path, language).wiki for path in paths}
     wiki = wikis[paths[0]]
     for path, other in wikis.items():
         if other != wiki:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from raywiki.corpus import Manifest, Tables, tokens_table
-from raywiki.manifest import part_order, stored_bytes
+from raywiki.manifest import WIKI, part_order, source_of, stored_bytes
 
 Rows = list[dict[str, Any]]
 
@@ -23,16 +23,24 @@ def part_ids(tables: Tables) -> list[str]:
     return sorted({part for name in tables.names() for part in tables[name]}, key=part_order)
 
 
+def part_sources(tables: Tables) -> dict[str, str]:
+    """The source of each part; of none while all are from dumps, as then it tells nothing."""
+    found = {part: source_of(manifest) for part, manifest in tables["articles"].items()}
+    return found if set(found.values()) - {WIKI} else {}
+
+
 def funnel(tables: Tables) -> Rows:
     """Of each part: pages of the dump, articles, what curation kept, and tokens of each encoding; None for what is not there.
 
-    `other_pages` are those that are neither article nor redirect: other namespaces, other models, deleted, errors.
+    `other_pages` are those that are neither article nor redirect: other namespaces, other models, deleted, errors. Rows have
+    the `source` of their part where `part_sources` tells it.
     """
-    rows = []
+    rows, sources = [], part_sources(tables)
     for part in part_ids(tables):
         articles, decisions = (_counts(tables, name, part) for name in ("articles", "decisions"))
         others = [articles.get(name, 0) for name in ("other_namespaces", "other_models", "deleted", "errors")]
-        row = {"part": part, **{name: articles.get(name) for name in ("pages", "redirects")}}
+        row: dict[str, Any] = {"part": part, **({"source": sources.get(part)} if sources else {})}
+        row |= {name: articles.get(name) for name in ("pages", "redirects")}
         row |= {"other_pages": sum(others) if articles else None, "articles": articles.get("articles")}
         row |= {name: decisions.get(name) for name in ("filtered", "duplicates", "kept")}
         for encoding in tables.encodings():
@@ -56,13 +64,16 @@ def part_seconds(tables: Tables) -> Rows:
 
 
 def total_row(rows: Rows, name: str = "all parts") -> dict[str, Any]:
-    """The sums of all columns of numbers; None where no row has one.
+    """The sums of all columns of numbers; None where no row has one, and "" for their source.
 
     >>> total_row([{"part": "p1", "pages": 3, "kept": None}, {"part": "p2", "pages": 4, "kept": None}])
     {'part': 'all parts', 'pages': 7, 'kept': None}
     """
-    values = {key: [row[key] for row in rows if row[key] is not None] for key in (rows[0] if rows else {}) if key != "part"}
-    return {"part": name, **{key: sum(found) if found else None for key, found in values.items()}}
+    words = {"part": name, "source": ""}
+    keys = rows[0] if rows else {"part"}
+    values = {key: [row[key] for row in rows if row[key] is not None] for key in keys if key not in words}
+    sums = {key: sum(found) if found else None for key, found in values.items()}
+    return {key: words[key] if key in words else sums[key] for key in keys}
 
 
 def reject_reasons(manifests: Iterable[Manifest]) -> Rows:

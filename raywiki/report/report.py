@@ -174,7 +174,7 @@ def _corpus_page(tables: Tables) -> dict[str, Any]:
 
 
 def _funnel_table(rows: growth.Rows, encodings: Sequence[str]) -> ShownTable:
-    columns: list[Column] = [("part", "part", None)]
+    columns: list[Column] = [("part", "part", None), ("source", "source", None)]
     names = ("pages", "redirects", "other_pages", "articles", "filtered", "duplicates", "kept")
     columns += [(name, name.replace("_", " "), count) for name in names]
     for name in encodings:

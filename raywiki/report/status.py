@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from raywiki.corpus import Corpus, Manifest, Tables, articles_gone
 from raywiki.files import file_sha256
 from raywiki.local.remove import YOUNG, find_orphans
-from raywiki.manifest import TEMPLATES_FOLDER, WIKI, part_order, source_of, tokens_table
+from raywiki.manifest import TEMPLATES_FOLDER, part_order, tokens_table
+from raywiki.report.inventory import part_sources
 from raywiki.report.outlook import Runs, cache_state, next_steps, remarks, saved_at, waiting_dumps, writers
 from raywiki.summary import articles_notes, articles_warnings, as_html, sentences, table
 
@@ -80,7 +81,8 @@ def status(
     encodings = tables.encodings()
     gone = tables.without_articles()
     extracted = tables["articles"]
-    rows = [_row(tables, encodings, part, gone) for part in sorted({*extracted, *gone}, key=part_order)]
+    sources = part_sources(tables)
+    rows = [_row(tables, encodings, part, sources, gone) for part in sorted({*extracted, *gone}, key=part_order)]
     problems = [articles_gone(corpus, part, names) for part, names in gone.items()]
     said = [warning for manifest in extracted.values() for warning in articles_warnings(manifest)]
     problems += [warning for warning in said if "is damaged at bytes" in warning]  # another copy of the dump mends that
@@ -97,11 +99,11 @@ def status(
     )  # fmt: skip
 
 
-def _row(tables: Tables, encodings: list[str], part: str, gone: Iterable[str]) -> dict[str, Any]:
+def _row(
+    tables: Tables, encodings: list[str], part: str, sources: Mapping[str, str], gone: Iterable[str]
+) -> dict[str, Any]:  # fmt: skip
     articles, decisions = tables["articles"].get(part), tables["decisions"].get(part)
-    row: dict[str, Any] = {"part": part}
-    if any(source_of(each) != WIKI for each in tables["articles"].values()):
-        row["source"] = source_of(articles) if articles else None
+    row: dict[str, Any] = {"part": part, **({"source": sources.get(part)} if sources else {})}
     row |= {name: articles.counts[name] if articles else None for name in ("pages", "articles")}
     row["kept"] = decisions.counts["kept"] if decisions else None
     for encoding in encodings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_corpus import ENCODING, count_reads, make_corpus
@@ -13,6 +14,7 @@ from made_dumps import dump_xml
 import raywiki as rw
 from raywiki.corpus import Corpus, tokens_table
 from raywiki.engine import cluster
+from raywiki.engine import grow as grow_module
 from raywiki.tokens import train_bpe
 from raywiki.training import open_run, plan_segment
 from raywiki.training.checkpoint import save_checkpoint
@@ -85,6 +87,10 @@ def test_a_run_knows_its_encoding(tmp_path, dump, no_ray):
         ({"threshold": 5}, "threshold is 5"),
         ({"val_fraction": 2}, "val_fraction is 2"),
         ({"encoding": "no.json"}, "no vocabulary file no.json"),
+        ({"format": "csv"}, "there is no format 'csv'"),
+        ({"format": "text", "wiki": "xwiki:1"}, "format='text' would be that of the parts of xwiki:1 too, which are dumps"),
+        ({"source": "a=b"}, "source='a=b' is no name of a source"),
+        ({"keep_errors": True}, "keep_errors=False, not keep_errors=True"),
     ],
 )
 def test_what_is_wrong_is_said_before_a_dump_is_read(tmp_path, no_ray, settings, sentence):
@@ -92,6 +98,52 @@ def test_what_is_wrong_is_said_before_a_dump_is_read(tmp_path, no_ray, settings,
     made_run(corpus)
     with pytest.raises(ValueError, match=sentence):
         rw.grow(corpus, tmp_path / "there is no such dump.bz2", "r1", **settings)
+
+
+def test_templates_for_text_that_is_no_dump_are_refused_before_the_work(tmp_path, no_ray):
+    made_run(make_corpus(tmp_path / "corpus", 2))
+    text = tmp_path / "mails.jsonl"
+    text.write_text('{"text": "An ox."}\n')
+    with pytest.raises(ValueError, match="templates is for dumps, and none of these files is one"):
+        rw.grow(tmp_path / "corpus", text, "r1", templates="own")
+
+
+def test_every_setting_of_extract_and_curate_reaches_it(tmp_path, dump, no_ray, monkeypatch):
+    made_run(make_corpus(tmp_path / "corpus", 2))
+    given: dict[str, Any] = {}
+
+    def stopped(*_, **options):
+        given.update(options)
+        raise InterruptedError
+
+    monkeypatch.setattr(grow_module, "extract", stopped)
+    settings = dict(language="xx", templates="own", format="dump", source="moss", allow_damaged=True, overwrite=True)
+    with pytest.raises(InterruptedError):
+        rw.grow(tmp_path / "corpus", dump, "r1", **settings)
+    assert given == settings
+    monkeypatch.setattr(grow_module, "extract", lambda *_, **__: None)
+    monkeypatch.setattr(grow_module, "curate", stopped)
+    with pytest.raises(InterruptedError):
+        rw.grow(tmp_path / "corpus", dump, "r1", keep_errors=True, min_words=5, overwrite=True)
+    assert (given["keep_errors"], given["min_words"]) == (True, 5)
+
+
+def test_a_folder_of_texts_is_counted_as_one_file_with_all_its_bytes(tmp_path, no_ray, monkeypatch, capsys):
+    made_run(make_corpus(tmp_path / "corpus", 2))
+    (tmp_path / "books" / "old").mkdir(parents=True)
+    for name, text in (("a.txt", "a" * 700), ("old/b.txt", "b" * 300), ("notes.md", "c" * 5000)):
+        (tmp_path / "books" / name).write_text(text)
+    new = []
+    monkeypatch.setattr(grow_module, "needs", lambda *given: new.append(given[5]) or [])
+
+    def stopped(*_, **__):
+        raise InterruptedError
+
+    monkeypatch.setattr(grow_module, "extract", stopped)
+    with pytest.raises(InterruptedError):
+        rw.grow(tmp_path / "corpus", tmp_path / "books", "r1")
+    assert f"grow {tmp_path / 'corpus'}: extract, 1 file\n" in capsys.readouterr().err
+    assert new[:2] == [1000, 1000]
 
 
 def test_a_misspelt_option_is_a_type_error(tmp_path):

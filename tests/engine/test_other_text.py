@@ -99,6 +99,18 @@ def test_a_dump_without_siteinfo_is_read_with_a_warning(here, tmp_path) -> None:
     assert rw.scan_articles(corpus).collect()["url"][0] == "https://ua.wikinews.org/wiki/Page_1"
 
 
+def test_templates_of_a_dump_without_siteinfo(here, tmp_path) -> None:
+    page = page_xml(1, "a text", title="Template:A", namespace=10)
+    path, to = tmp_path / "cut.xml", tmp_path / "made.parquet"
+    path.write_text(f"<mediawiki>{page}{TAIL}")
+    with pytest.raises(ValueError, match="has no <siteinfo>"):
+        rw.collect_templates(path, to=to)
+    with pytest.raises(ValueError, match="language='English' is no language code"):
+        rw.collect_templates(path, to=to, language="English")
+    summary = rw.collect_templates(path, to=to, language="uk")
+    assert (summary.wiki, summary.definitions) == ("ukwiki", 1)
+
+
 def test_all_formats_beside_a_wiki(here, tmp_path, monkeypatch) -> None:
     files, corpus = write_files(tmp_path / "files"), tmp_path / "corpus"
     rw.extract(corpus, make_dumps(tmp_path, 1))

@@ -189,6 +189,19 @@ def test_what_a_wiki_writes_is_no_markup(tmp_path):
     assert (row["dropped"], row["first in"], row["wikitext around it"]) == ("3", SCRIPT, f"{SCRIPT}&amp;")
 
 
+def test_the_source_of_each_part_where_they_differ(tmp_path):
+    corpus = make_corpus(tmp_path / "corpus", 2)
+    [one, two] = corpus.manifests("articles").values()
+    assert "source" not in next(iter(page_of(corpus).table("part", "pages", "kept").values()))
+    assert all("source" not in row for row in rw.status(corpus).parts)
+    text = {"settings": {"language": "en", "format": "c4", "source": "c4"}, "source": {**two.source, "of": "c4"}}
+    corpus.commit(replace(two, **text))
+    funnel = page_of(corpus).table("part", "source", "pages", "kept")
+    assert {part: row["source"] for part, row in funnel.items()} == {one.part: "wiki", two.part: "c4", "all parts": ""}
+    assert funnel["all parts"]["pages"] == "20"
+    assert {row["part"]: row["source"] for row in rw.status(corpus).parts} == {one.part: "wiki", two.part: "c4"}
+
+
 def test_a_template_that_was_guessed_alone_is_none_that_was_dropped(tmp_path):
     corpus = rw.Corpus(tmp_path / "corpus")
     pages = dict(pages=0, articles=0, redirects=0, other_namespaces=0, other_models=0, deleted=0, errors=0)
