@@ -32,6 +32,11 @@ _MONTHS = {
     "no": "januar februar mars april mai juni juli august september oktober november desember",
     "da": "januar februar marts april maj juni juli august september oktober november december",
     "fi": "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesäkuuta heinäkuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",  # noqa: E501
+    "ar": "يناير فبراير مارس أبريل مايو يونيو يوليو أغسطس سبتمبر أكتوبر نوفمبر ديسمبر",
+    "fa": "ژانویهٔ فوریهٔ مارس آوریل مهٔ ژوئن ژوئیهٔ اوت سپتامبر اکتبر نوامبر دسامبر",
+    "he": "ינואר פברואר מרץ אפריל מאי יוני יולי אוגוסט ספטמבר אוקטובר נובמבר דצמבר",
+    "hi": "जनवरी फ़रवरी मार्च अप्रैल मई जून जुलाई अगस्त सितम्बर अक्टूबर नवम्बर दिसम्बर",
+    "bn": "জানুয়ারি ফেব্রুয়ারি মার্চ এপ্রিল মে জুন জুলাই আগস্ট সেপ্টেম্বর অক্টোবর নভেম্বর ডিসেম্বর",
 }  # fmt: skip
 # A month that stands alone, where that is another form.
 _MONTHS_ALONE = {
@@ -39,10 +44,14 @@ _MONTHS_ALONE = {
     "ru": "январь февраль март апрель май июнь июль август сентябрь октябрь ноябрь декабрь",
     "el": "Ιανουάριος Φεβρουάριος Μάρτιος Απρίλιος Μάιος Ιούνιος Ιούλιος Αύγουστος Σεπτέμβριος Οκτώβριος Νοέμβριος Δεκέμβριος",
     "pl": "styczeń luty marzec kwiecień maj czerwiec lipiec sierpień wrzesień październik listopad grudzień",
+    "fa": "ژانویه فوریه مارس آوریل مه ژوئن ژوئیه اوت سپتامبر اکتبر نوامبر دسامبر",
+    "cs": "leden únor březen duben květen červen červenec srpen září říjen listopad prosinec",
+    "fi": "tammikuu helmikuu maaliskuu huhtikuu toukokuu kesäkuu heinäkuu elokuu syyskuu lokakuu marraskuu joulukuu",
 }  # fmt: skip
 _DAY_MONTH_YEAR = {  # day, month's name, year
     "de": "{d}. {m} {y}", "da": "{d}. {m} {y}", "no": "{d}. {m} {y}", "cs": "{d}. {m} {y}", "fi": "{d}. {m} {y}",
     "es": "{d} de {m} de {y}", "pt": "{d} de {m} de {y}", "ca": "{d} {m} de {y}",
+    "he": "{d} ב{m} {y}",
     "vi": "{d} tháng {n}, {y}", "zh": "{y}年{n}月{d}日", "ja": "{y}年{n}月{d}日", "ko": "{y}년 {n}월 {d}일",
 }  # fmt: skip
 _MONTH_YEAR = {
@@ -55,6 +64,11 @@ _MONTH_YEAR = {
 }
 _DAY_MONTH = {
     "de": "{d}. {m}",
+    "cs": "{d}. {m}",
+    "da": "{d}. {m}",
+    "no": "{d}. {m}",
+    "fi": "{d}. {m}",
+    "he": "{d} ב{m}",
     "es": "{d} de {m}",
     "pt": "{d} de {m}",
     "vi": "{d} tháng {n}",
@@ -67,7 +81,7 @@ _DAY_MONTH = {
 def months(language: str, *, alone: bool = False) -> list[str]:
     """Names of the twelve months, in the form that follows a day or, `alone`, in that which stands by itself."""
     names = (_MONTHS_ALONE.get(language) if alone else None) or _MONTHS.get(language)
-    return names.split() if names else []
+    return names.split() if names else names_of("months" if alone else "genitive", language)
 
 
 @cache
@@ -96,12 +110,14 @@ def format_date(year: str, month: str, day: str, language: str, *, month_first: 
     ('7 January 1990', 'January 7, 1990')
     >>> format_date("1990", "1", "", "vi"), format_date("1990", "1", "7", "de")
     ('tháng 1 năm 1990', '7. Januar 1990')
+    >>> format_date("1990", "1", "7", "he"), format_date("1990", "1", "7", "bn"), format_date("1990", "1", "", "cs")
+    ('7 בינואר 1990', '৭ জানুয়ারি ১৯৯০', 'leden 1990')
     """
     number = month_number(month) if month else None
     year = year.strip()
     if number is None:
         return " ".join(piece for piece in (day.strip(), month.strip(), year) if piece)
-    names = months(language) or months("en")
+    names = months(language)
     values = {
         "y": year,
         "n": number,
@@ -109,13 +125,15 @@ def format_date(year: str, month: str, day: str, language: str, *, month_first: 
         "d": day.strip().lstrip("0"),
     }
     if not values["d"]:
-        values["m"] = (months(language, alone=True) or months("en"))[number - 1]
-        return _MONTH_YEAR.get(language, "{m} {y}").format(**values).strip()
-    if not year:
-        return ("{m} {d}" if month_first else _DAY_MONTH.get(language, "{d} {m}")).format(**values)
-    if month_first and language == "en":
-        return "{m} {d}, {y}".format(**values)
-    return _DAY_MONTH_YEAR.get(language, "{d} {m} {y}").format(**values)
+        values["m"] = months(language, alone=True)[number - 1]
+        shown = _MONTH_YEAR.get(language, "{m} {y}").format(**values).strip()
+    elif not year:
+        shown = ("{m} {d}" if month_first else _DAY_MONTH.get(language, "{d} {m}")).format(**values)
+    elif month_first and language == "en":
+        shown = "{m} {d}, {y}".format(**values)
+    else:
+        shown = _DAY_MONTH_YEAR.get(language, "{d} {m} {y}").format(**values)
+    return local_digits(shown, language)
 
 
 _CLOCK = re.compile(r"(?:^|[T ])(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)? ?([ap]m)?", re.IGNORECASE)

@@ -117,7 +117,7 @@ def unit_pattern(unit: str, length: str, is_one: bool, language: str) -> str:
     locale = _locale(language)
     if locale is None:
         return ""
-    value = 1 if is_one else 7  # of many plurals the one that most numbers have
+    value = 1 if is_one else 100 if language == "ar" else 7  # of many plurals the one that most numbers have
     try:
         shown = format_unit(value, unit, "long" if length == "long" else "short", locale=locale)
     except UnknownUnitError:

@@ -17,7 +17,7 @@ from raywiki.wikitext.variables import renderer as variable_renderer
 for _module in sorted(module.name for module in pkgutil.iter_modules(templates.__path__)):
     importlib.import_module(f"{templates.__name__}.{_module}")  # each registers its renderers
 
-_COUNTRY_CODE = re.compile(r"[A-Z]{3}|UK|EU|USSR")
+_COUNTRY_CODE = re.compile(r"[A-Z]{3}(?:1[89]\d\d|20\d\d)?|UK|EU|USSR")
 _SHORT_ALIAS = 4
 _VARIABLES = {"!", "="}  # magic words by now, which a wiki may still define
 _NAMED = ("fr", "ru")  # wikis in which {{France}} is a flag and a name; elsewhere it may be a box about the country
@@ -46,7 +46,9 @@ class Renderers(dict[str, "Renderer | None"]):
             self.clear()
         found = variable_renderer(written, self.language) or self.find(normalise(written))
         code = written.strip()
-        if _COUNTRY_CODE.fullmatch(code) and (found is None or (code in country_codes() and is_builtin(found))):
+        if _COUNTRY_CODE.fullmatch(code) and (
+            found is None or (code.rstrip("0123456789") in country_codes() and is_builtin(found))
+        ):
             found = self.find("country code")  # in capitals: {{AUT}} is Austria, {{aut|…}} an author's name
         self[written] = found
         return found

@@ -28,7 +28,7 @@ _COMMA_DECIMAL = (
 _COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
 _SPACE_THOUSANDS = set("be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split())  # noqa: SIM905
 _FOUR_DIGITS_TOGETHER = {"es", "pt", "pl", "bg", "hu", "it", "lv"}  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
-_WESTERN_DIGITS = {"hi", "bh"}  # wikis that have switched their own off ($wgTranslateNumerals)
+_WESTERN_DIGITS = {"hi", "bh", "ar"}  # wikis that have switched their own off ($wgTranslateNumerals)
 _NUMBER = re.compile(r"([-+−]?)(\d*)(\.\d*)?(?:[eE]([-+−]?\d{1,3}))?")
 _INTEGER = re.compile(r"-?\d{1,9}")
 _IN_TEXT = re.compile(r"\d+(?:\.\d+)?")
@@ -38,6 +38,8 @@ SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹�
 def number_format(language: str) -> NumberFormat:
     """How numbers look in a language. Source: Unicode CLDR (marks, minimumGroupingDigits)."""
     base = language.split("-")[0]
+    if base == "fa":
+        return NumberFormat("٬", "٫")
     if base not in _COMMA_DECIMAL.split():
         return NumberFormat()
     thousands = " " if base in _SPACE_THOUSANDS else "."

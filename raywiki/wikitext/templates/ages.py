@@ -7,20 +7,23 @@ from datetime import datetime
 
 from raywiki.wikitext.calendar import parse_date
 from raywiki.wikitext.cldr import unit_pattern
-from raywiki.wikitext.numbers import integer
+from raywiki.wikitext.numbers import integer, local_digits
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import template
 from raywiki.wikitext.templates.dates import Day, read_day, shown_date
 
 _AGED = {  # of a dead person
-    "en": " (aged {})", "simple": " (aged {})", "vi": " ({} tuổi)", "uk": " ({} р.)", "el": " ({} ετών)", "fr": " (à {} ans)",
+    "en": " (aged {})", "simple": " (aged {})", "vi": " ({} tuổi)", "el": " ({} ετών)", "fr": " (à {} ans)",
     "de": " ({} Jahre)", "es": " ({} años)", "it": " ({} anni)", "pt": " ({} anos)", "nl": " ({} jaar)", "sv": " ({} år)",
-    "cs": " ({} let)", "tr": " ({} yaşında)", "ja": "（{}歳没）", "zh": "（{}歲）", "ko": "({}세)", "ar": " ({} سنة)",
+    "cs": " (ve věku {} let)", "tr": " ({} yaşında)", "ja": "（{}歳没）", "zh": "（{}歲）", "ko": "({}세)", "ar": " ({} سنة)",
     "fa": " ({} سال)", "he": " (בגיל {})", "hi": " (उम्र {})", "bn": " (বয়স {})", "ca": " ({} anys)",
 }  # fmt: skip
-_AGE = _AGED | {"en": " (age {})", "simple": " (age {})", "fr": " ({} ans)", "ja": "（{}歳）", "he": " (בן {})"}
+_AGE = _AGED | {"en": " (age {})", "simple": " (age {})", "fr": " ({} ans)", "ja": "（{}歳）", "he": " (בן {})",
+    "cs": " ({} let)", "ar": " (العمر {} سنة)",
+}  # fmt: skip
 _YEARS = {  # one year, two to four, more: Slavic plurals
-    "ru": (" ({} год)", " ({} года)", " ({} лет)"), "pl": (" ({} rok)", " ({} lata)", " ({} lat)"),
+    "ru": (" ({} год)", " ({} года)", " ({} лет)"), "uk": (" ({} рік)", " ({} роки)", " ({} років)"),
+    "pl": (" ({} rok)", " ({} lata)", " ({} lat)"),
 }  # fmt: skip
 
 
@@ -33,7 +36,7 @@ def _aged(years: int | None, language: str, words: dict[str, str]) -> str:
         is_few = years % 10 in (2, 3, 4) and years % 100 not in (12, 13, 14)
         is_one = years % 10 == 1 and years % 100 != 11 and (language != "pl" or years == 1)
         return (one if is_one else few if is_few else many).format(years)
-    return words.get(language, " ({})").format(years)
+    return local_digits(words.get(language, " ({})").format(years), language)
 
 
 def _years(start: Day | None, end: Day | None) -> int | None:
@@ -50,8 +53,7 @@ def _filled(t: Template) -> list[str]:
     return [value for value in t.positional() if value]
 
 
-@template("birth date and age", "bda", "birth date and age2", "birth-date and age", "start date and age",
-          "end date and age", "birth year and age", "dob and age",
+@template("birth date and age", "bda", "birth date and age2", "birth-date and age", "birth year and age", "dob and age",
           "release date and age", "birth based on age as of date")  # fmt: skip
 def date_and_age(t: Template) -> str | None:
     """`{{birth date and age|1990|1|7}}` → January 7, 1990 (age 36), on the day when the page was last edited."""
@@ -62,13 +64,22 @@ def date_and_age(t: Template) -> str | None:
     if len(args) == 1 and not args[0].isdecimal():
         return args[0] + _aged(_years(_day_of(parse_date(args[0])), now), t.language, _AGE)
     shown = shown_date(t, args)
-    if shown is None or "start" in t.key or "end" in t.key or _is_without_age(t, args):
+    if shown is None or _is_without_age(t, args):
         return shown
     if len(args) < 3 and args[0].isdecimal() and len(args[0]) > 2:  # the year alone tells the age but for one
         return shown + _aged(
             _years(Day(int(args[0][:4]), (integer(args[1]) if len(args) > 1 else 1) or 1, 1), now), t.language, _AGE
         )
     return shown + _aged(_years(read_day(args, t.language), now), t.language, _AGE)
+
+
+@template("start date and age", "end date and age")
+def date_and_time_since(t: Template) -> str | None:
+    """`{{start date and age|1990|1|7}}`: the date; how long ago that was changes, and is no age of a person."""
+    args = _filled(t)
+    if len(args) == 1 and not args[0].isdecimal():
+        return args[0]
+    return shown_date(t, args)
 
 
 def _is_without_age(t: Template, args: list[str]) -> bool:
@@ -104,7 +115,7 @@ def age(t: Template) -> str | None:
     if start is None and args and len(args) < 3 and len(args[0]) > 2 and args[0].isdecimal():
         start = Day(int(args[0][:4]), (integer(args[1]) if len(args) > 1 else 1) or 1, 1)
     years = _years(start, end)
-    return None if years is None or years < 0 else str(years)
+    return None if years is None or years < 0 else local_digits(str(years), t.language)
 
 
 @template("没年齢", "享年", language="ja")

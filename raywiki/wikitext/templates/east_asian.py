@@ -1,4 +1,4 @@
-"""Templates of the Chinese and Japanese Wikipedias: years of life, years of an era."""
+"""Templates of the Chinese, Japanese and Korean Wikipedias: years of life, years of an era."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ def reading(t: Template) -> str | None:
 
 @template("nihongo", "日本語", "日語", "日语", "jpn", "日文", language="zh")
 def japanese(t: Template) -> str | None:
-    """`{{日語|天皇|てんのう|Tennō}}` → 天皇（てんのう、Tennō）; by name: `j` characters, `hg` kana, `rm` letters."""
+    """`{{日語|天皇|てんのう|Tennō}}` → 天皇（てんのう、Tennō）; by name: `j` characters, `hg` kana, `rm` letters,
+    where `{{jpn}}` names the language too."""
+    if t.key == "jpn" and t["j"]:
+        word = "／".join(filter(None, (t["j"], t.first("hg", "kana"))))
+        return "日語：" + " ".join(filter(None, (word, t["rm"])))
     word, inside = t.first("j", 1), "、".join(filter(None, (t.first("hg", "kana", 2), t.first("rm", 3))))
     return f"{word}（{inside}）" if word and inside else word or inside or None
+
+
+@template("일본어", language="ko")
+def korean_japanese(t: Template) -> str | None:
+    """`{{일본어|東京|とうきょう|Tōkyō}}` → 東京(とうきょう, Tōkyō)."""
+    inside = ", ".join(filter(None, (t[2], t[3])))
+    return f"{t[1]}({inside})" if t[1] and inside else t[1] or None

@@ -41,9 +41,9 @@ def century(t: Template) -> str | None:
         return args[0]
     name = t.key
     before = " av. J.-C." if name.startswith("-s") else ""
-    if name.startswith("sp") and len(args) >= 4:
-        first, middle, second = _ordinal(args[0]), args[2], _ordinal(args[3])
-        return f"{first} {middle} {second} siècle{before}"
+    rest = args[2:] if args[1:2] in (["e"], ["er"]) else args[1:]  # {{sp-|XI|e|au|XIII|e}}, {{sp-|XI|au|XIII}}
+    if name.startswith("sp") and len(rest) > 1:
+        return f"{_ordinal(args[0])} {rest[0]} {_ordinal(rest[1])} siècle{before}"
     return f"{_ordinal(args[0])}{' siècle' if not name.startswith('mini') else ''}{before}"
 
 
@@ -174,3 +174,10 @@ SHOWS_ITSELF = re.compile(
     r"|[^\W\d_]+(?:[ '-][^\W\d_]+){0,3} (?:ier|[ivx]+)(?: d[eu'] ?[^\W\d_]+)?"
 )
 template("named century")(named_century)
+
+
+@template("citation étrangère", "citation étrangère courte", language="fr")
+def foreign_quotation(t: Template) -> str | None:
+    """`{{citation étrangère|langue=en|all right}}` → « all right », `{{citation étrangère|en|all right}}` too."""
+    text = t[1] if t.first("langue", "lang") or not t[2] else t[2]
+    return f"« {text} »" if text else None

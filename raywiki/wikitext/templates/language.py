@@ -107,7 +107,7 @@ def lang_x(t: Template) -> str | None:
     meaning = (args[2] if len(args) > 2 else "") or t.first("lit", "t")
     if meaning:
         extra.append(f"{literally}'{meaning}'" if t.language != "uk" else f"{literally}«{meaning}»")
-    shown = ", ".join([text, *extra])
+    shown = ("، " if t.language in ("ar", "fa") else ", ").join([text, *extra])
     return shown if plain else _with_language(code, shown, t)
 
 
@@ -118,11 +118,8 @@ def lang_x(t: Template) -> str | None:
 def language_mark(t: Template) -> str | None:
     """The mark behind a source in another language: (in French)."""
     name = t.key
-    codes = (
-        t.positional()
-        if name in ("lang icon", "languageicon", "in lang", "language icon")
-        else [name.removesuffix(" icon").removeprefix("ref-")]
-    )
+    is_code = name.startswith("ref-") or (name.endswith(" icon") and name not in ("lang icon", "language icon"))
+    codes = [name.removesuffix(" icon").removeprefix("ref-")] if is_code else t.positional()
     shown = []
     for code in codes:
         code = {"gr": "el", "ua": "uk", "jp": "ja", "ru-dor": "ru"}.get(code, code)
@@ -239,6 +236,8 @@ def _bare_chinese(t: Template) -> str | None:
     if not words:
         return f"{_PINYIN.get(t.language, 'pinyin')} {sound}" if sound else None
     label = "" if t["labels"] in ("no", "none") else language_label("zh", t.language)
+    if sound and sound == t[2] and sound[0] > "\u024f":  # {{lang-zh|北京|Пекин}}: letters of the wiki's own, no pinyin
+        return f"{label}{words[0]} {sound}"
     return ", ".join(filter(None, (label + " / ".join(words), sound and f"{_PINYIN.get(t.language, 'pinyin')} {sound}")))
 
 
@@ -391,17 +390,17 @@ def linktext(t: Template) -> str | None:
 
 @template(*sorted(set(_ABBREVIATED["pl"].values())), language="pl")
 def polish_label(t: Template) -> str:
-    """`{{ang.|London}}` → ang. London, `{{łac.}}` → łac."""
-    return f"{t.name.strip()} {t[1]}".strip()
+    """`{{ang.|London}}` → ang. London, `{{łac.}}` → łac., `{{ros.|Вена|Wiena}}` → ros. Вена Wiena."""
+    return " ".join(filter(None, (t.name.strip(), t[1], t[2])))
 
 
 @template("vjazyce", "vjazyce2", "v jazyce", "vjazyku", language="cs")
 def czech_label(t: Template) -> str | None:
-    """`{{vjazyce2|fr|Paris}}` → francouzsky Paris, `{{Vjazyce|la}}` → latinsky."""
-    return " ".join(filter(None, (language_name(t[1], "cs"), t[2]))) or None
+    """`{{vjazyce2|fr|Paris}}` → francouzsky Paris, `{{Vjazyce|la}}` → latinsky; a transcription may follow the word."""
+    return ", ".join(filter(None, (f"{language_name(t[1], 'cs')} {t[2]}".strip(), t[3]))) or None
 
 
-@template("lang", "język", language="pl")
+@template("lang", "język", "j", language="pl")
 def polish_mark(t: Template) -> str | None:
     """`{{lang|fr}}` → (fr.), behind a link; with a text the text alone."""
     if t[2]:

@@ -59,6 +59,8 @@ def joined(t: Template) -> str | None:
 def passage(t: Template) -> str:
     """`{{fakt|wielkim miastem|data=2010-05}}` → wielkim miastem; `{{fakt|maj 2010}}` shows only a mark."""
     text = t.first(*_TEXT)
+    if re.fullmatch(r"\d{8,14}", text):  # {{Fakt/dne|20100501120000|text}}: the moment of the doubt, then the passage
+        text = t[2]
     is_date = re.search(r"\d", text) and all(word in _OF_DATES or month_number(word) for word in _WORD.findall(text))
     return "" if is_date else text
 

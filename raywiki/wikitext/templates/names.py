@@ -122,10 +122,16 @@ def flag(t: Template) -> str | None:
 
 @template("country code")
 def country_code(t: Template) -> str | None:
-    """`{{FRA}}` → France; German `{{FRA|#}}` is the flag alone."""
+    """`{{FRA}}` → France; German `{{FRA|#}}` is the flag alone, `{{FRA|Frankreich II}}` has another text.
+
+    A year behind the code chooses the flag: `{{USA1912}}`.
+    """
     if t[1] == "#":
         return ""
-    return country_name(t.name, t.language) if t.name.strip() in country_codes() else None
+    if t[1] and t.language == "de":
+        return t[1]
+    code = t.name.strip().rstrip("0123456789")
+    return country_name(code, t.language) if code in country_codes() else None
 
 
 @template("named country")
@@ -182,6 +188,8 @@ def ship(t: Template) -> str | None:
     args = t.positional()
     if t.key in ("ship", "warship"):
         prefix, *args = args or [""]
+        if len(args) > 1 and args[0].islower():  # {{ship|French|battleship|Jean Bart|1911}}
+            prefix, args = f"{prefix} {args[0]}", args[1:]
     else:
         prefix = t.name.strip()
     name, number, style = ([*args, "", "", ""])[:3]
@@ -194,6 +202,12 @@ def ship(t: Template) -> str | None:
         return number
     shown = f"{prefix} {name}".strip()
     return f"{shown} ({number})" if number and style not in ("6", "5") else shown
+
+
+@english_template("gs")
+def submarine(t: Template) -> str | None:
+    """`{{GS|U-47|1938|2}}` → U-47: a German one, whose year only tells two of a name apart."""
+    return t[1] if t[3] == "2" else f"German submarine {t[1]}" if t[1] else None
 
 
 @template("sclass", "sclass2", "sclass-", "ship class")
@@ -258,7 +272,8 @@ def bible(t: Template) -> str | None:
         return None
     if args[0].isdecimal() and len(args) > 1:
         args = [f"{args[0]} {args[1]}", *args[2:]]
-    return " ".join(args[:2])
+    verse = f":{args[2]}" if len(args) > 2 and args[1].isdecimal() and args[2][:1].isdecimal() else ""
+    return " ".join(args[:2]) + verse
 
 
 _QURAN = {

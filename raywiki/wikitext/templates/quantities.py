@@ -7,6 +7,7 @@ from math import ceil, floor
 
 from raywiki.wikitext.numbers import (
     format_number,
+    local_number,
     parse_number,
     plain_number,
     round_half_up,
@@ -25,11 +26,16 @@ def _minus(text: str) -> str:
     return "−" + text[1:] if text.startswith("-") else text
 
 
+_AS_MEDIAWIKI = ("bn", "fa", "pt")  # where `{{formatnum:}}`, which these call, has other marks or digits than we
+
+
 @template("formatnum template", "formatnum", "nts", "number table sorting", "nombre", "nb", "num", "number", "ntsq",
           "numsort", "decimals", "format number", "fnum", "fn", "fmtn",
           "formatnumber", "число", "number format", "форматне число", "comma", "commas", "format num", "fmn")  # fmt: skip
 def number(t: Template) -> str | None:
-    unit = f" {t[2]}" if t[2] and t.key in ("nombre", "nb") else ""
+    unit = f" {t[2]}" if t[2] and t.key in ("nombre", "nb", "fmtn") else ""
+    if t.language in _AS_MEDIAWIKI and re.fullmatch(r"-?\d+(?:\.\d+)?", t[1]):
+        return _minus(local_number(t[1], t.language)) + unit
     return _minus(_number(t, t[1])) + unit if t[1] else None
 
 
@@ -198,7 +204,8 @@ _MONEY = {
 
 
 _INDIAN = {
-    "k": "thousand", "l": "lakh", "c": "crore", "lc": "lakh crore", "m": "million", "b": "billion", "t": "trillion",
+    "en": dict(k="thousand", l="lakh", c="crore", lc="lakh crore", m="million", b="billion", t="trillion"),
+    "hi": dict(k="हज़ार", l="लाख", c="करोड़", lc="लाख करोड़"), "bn": dict(k="হাজার", l="লাখ", c="কোটি", lc="লাখ কোটি"),
 }  # fmt: skip
 
 
@@ -206,7 +213,8 @@ _INDIAN = {
 def money(t: Template) -> str:
     """`{{US$|5}}` → US$5, `{{INRConvert|50|c}}` → ₹50 crore; what a sum is in dollars changes with the day, and is left out."""
     sign = _MONEY.get(t.key, "")
-    word = f" {_INDIAN[t[2]]}" if t.key == "inrconvert" and t[2] in _INDIAN else ""
+    words = _INDIAN["en"] | _INDIAN.get(t.language, {})
+    word = f" {words[t[2]]}" if t.key == "inrconvert" and t[2] in words else ""
     return sign + _number(t, t[1]) + word if t[1] else sign.strip()
 
 
@@ -275,7 +283,11 @@ def rating(t: Template) -> str | None:
 
 @template("ordinal", "ord", "nth")
 def ordinal(t: Template) -> str | None:
-    return english_ordinal(t[1]) if t.language in ("en", "simple") else f"{t[1]}." if t[1].isdecimal() else t[1] or None
+    if t.language in ("en", "simple"):
+        return english_ordinal(t[1])
+    if t.language in ("es", "pt") and t[1].isdecimal():
+        return f"{t[1]}.{'ª' if t[2].lower() in ('a', 'f', 'ª') else 'º'}"
+    return f"{t[1]}." if t[1].isdecimal() else t[1] or None
 
 
 def english_ordinal(number: str) -> str:

@@ -54,16 +54,20 @@ def gregorian(year: int, month: int, day: int) -> datetime | None:
 
 @template("oldstyledate", "старый стиль", language="ru")
 def new_and_old(t: Template) -> str | None:
-    """`{{OldStyleDate|13|января|1880|1}}` → 1 (13) января 1880,
-    `{{OldStyleDate|7|ноября|1917|25|октября}}` → 25 октября (7 ноября) 1917."""
+    """`{{OldStyleDate|13|января|1880|1}}` → 1 [13] января 1880,
+    `{{OldStyleDate|7|11|1917|25|10}}` → 25 октября [7 ноября] 1917."""
     day, month, year, old_day, old_month = (t.positional() + [""] * 5)[:5]
     if not day.isdecimal() or not old_day:
         return " ".join(filter(None, (day, month, year))) or None
     old_day, _, in_day = old_day.partition(" ")  # "25 октября" in one argument
-    old_month = old_month or in_day
+    old_month = _month(old_month or in_day)
     if not old_month:
-        return f"{old_day} ({day}) {month} {year}".strip()
-    return f"{old_day} {old_month} ({day} {month}) {year}".strip()
+        return f"{old_day} &#91;{day}&#93; {_month(month)} {year}".strip()
+    return f"{old_day} {old_month} &#91;{day} {_month(month)}&#93; {year}".strip()
+
+
+def _month(text: str) -> str:
+    return months("ru")[int(text) - 1] if text.isdecimal() and 1 <= int(text) <= 12 else text
 
 
 @template("китайский", "кит", language="ru")

@@ -109,6 +109,9 @@ _OF_OTHER_SCRIPTS = frozenset(
 )
 
 
+_WITHOUT_LATIN = frozenset(("ar", "fa", "hi", "bn"))  # where no Latin abbreviation of a unit that has a name is written
+
+
 def local_name(one: Unit, language: str, is_one: bool = False) -> str:
     """What another language calls the unit: as `data/unit_names.txt` has it, else as CLDR has, else its symbol."""
     own = _local_names(language)
@@ -121,7 +124,10 @@ def local_symbol(one: Unit, language: str, is_one: bool = False) -> str:
     """The unit's symbol, in languages of other scripts as they abbreviate it."""
     if language not in _OF_OTHER_SCRIPTS:
         return one.symbol
-    return _cldr(one, "short", language, is_one) or one.symbol
+    short = _cldr(one, "short", language, is_one)
+    if language in _WITHOUT_LATIN and short.isascii() and short.isalpha():
+        return _cldr(one, "long", language, is_one) or short  # 10 কিলোগ্রাম (22 পাউন্ড)
+    return short or one.symbol
 
 
 def _cldr(one: Unit, length: str, language: str, is_one: bool) -> str:

@@ -15,6 +15,7 @@ from raywiki.wikitext.numbers import (
     NumberFormat,
     format_number,
     integer,
+    local_digits,
     parse_number,
     round_half_up,
     significant,
@@ -30,6 +31,7 @@ _JOINS = {
     "or": (" or ", ""), "sqbr": (" [", "]"), "comma": (", ", ""), "semicolon": ("; ", ""), "br": (" ", ""),
 }  # fmt: skip
 _WITHOUT_BLANKS = ("zh", "ja")  # 10公里（6.2英里）
+_OWN_DIGITS = ("bn", "fa")  # wikis whose Module:Convert writes all numbers in the wiki's digits
 _ONLY_OUTPUT = {"output only", "out", "output number only", "number", "unit2", "only"}
 
 
@@ -50,6 +52,11 @@ class _Conversion:
 
 @template("convert", "cvt", "convinfobox", "convert/spell", "cv", "convert/sandbox")
 def convert(t: Template) -> str | None:
+    shown = _convert(t)
+    return shown and local_digits(shown, t.language) if t.language in _OWN_DIGITS else shown
+
+
+def _convert(t: Template) -> str | None:
     spec = _parse(t)
     if spec is None:
         return t[1] and f"{t[1]} {t[2]}".strip() if parse_number(t[1]) is not None else None
