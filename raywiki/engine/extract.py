@@ -29,7 +29,7 @@ from raywiki.manifest import SUMS, Manifest, Shard, is_whole_wiki, part_folder, 
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import ARTICLES
-from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts, plural
+from raywiki.summary import Summary, articles_notes, articles_warnings, for_parts, lost_parts, plural
 from raywiki.wikitext import pages_to_articles
 from raywiki.wikitext.table import check_cleaner
 from raywiki.wikitext.template_pages import merge_templates, pages_to_templates
@@ -319,8 +319,9 @@ def _read_ahead(corpus: Corpus, items: Sequence[_Range]) -> tuple[dict[tuple[str
     ready: dict[tuple[str, int], _Range] = {}
     failed: dict[str, Exception] = {}
     total = sum(item.dump_range.end - item.dump_range.start for item in items) / 1e6
+    title = for_parts("read templates of", (item.part.part for item in items))
     with Progress("read templates", total, "MB of dump") as progress:
-        for i, result in run(_read_range_ahead, items):
+        for i, result in run(_read_range_ahead, items, name=title, places=_places(items)):
             item, name = items[i], items[i].part.part
             found[name][item.dump_range.index] = result
             waiting[name] -= 1
@@ -370,9 +371,9 @@ def _clean_parts(tables: Tables, items: Sequence[_Range]) -> Iterator[Manifest |
     parts = {item.part.part: item.part for item in items}
     waiting = Counter(item.part.part for item in items)
     results: dict[str, dict[int, _Result | Exception]] = {name: {} for name in parts}
-    title = next(iter(parts)) if len(parts) == 1 else f"{len(parts)} parts"
-    with Progress(f"extract {title}", sum(part.source["bytes"] for part in parts.values()) / 1e6, "MB of dump") as progress:
-        for i, result in run(_extract_range, items):
+    title = for_parts("extract", parts)
+    with Progress(title, sum(part.source["bytes"] for part in parts.values()) / 1e6, "MB of dump") as progress:
+        for i, result in run(_extract_range, items, name=title, places=_places(items)):
             item = items[i]
             results[item.part.part][item.dump_range.index] = result
             waiting[item.part.part] -= 1
@@ -386,6 +387,11 @@ def _clean_parts(tables: Tables, items: Sequence[_Range]) -> Iterator[Manifest |
                     yield _commit(tables, item.part, results.pop(item.part.part))
                 except (ValueError, OSError) as error:
                     yield error
+
+
+def _places(items: Sequence[_Range]) -> list[str]:
+    """What the tasks of these ranges read and write."""
+    return list(dict.fromkeys(place for item in items for place in (item.part.corpus, item.dump_range.path)))
 
 
 def _extract_range(item: _Range) -> _Result | Exception:
