@@ -14,6 +14,7 @@ BAR_WIDTH = 20  # columns
 TITLE_WIDTH = 30
 
 _open: list[Callable[[str], None]] = []  # who hears what is waited for, the innermost last
+_counters: list[Callable[[str, str, float, float], None]] = []  # who is told of each advance
 
 
 def say(text: str) -> None:
@@ -33,6 +34,24 @@ def heard_by(listener: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         _open.remove(listener)
+
+
+@contextmanager
+def counted_by(counter: Callable[[str, str, float, float], None]) -> Iterator[None]:
+    """While open, `counter` is told of each advance of any progress: its title, what is counted, how much is done, of how much.
+
+    Of a figure beside it, whose end nobody knows, the total is 0.
+
+    >>> with counted_by(print), Progress("extract", 20, "MB") as progress:
+    ...     progress.advance(5, {"articles": 30})
+    extract MB 5.0 20
+    extract articles 30 0
+    """
+    _counters.append(counter)
+    try:
+        yield
+    finally:
+        _counters.remove(counter)
 
 
 class Progress:
@@ -95,6 +114,10 @@ class Progress:
             self.started, self.counted_from = time.monotonic(), self.done
         for name, value in (figures or {}).items():
             self.figures[name] = self.figures.get(name, 0) + value
+        for tell in _counters:
+            tell(self.title, self.unit, self.done, self.total)
+            for name in figures or {}:
+                tell(self.title, name, self.figures[name], 0)
         if self.bar is not None:
             self.bar.update(self.task, completed=self.done, figures=_as_many(self._figures(), self._room()))
         elif time.monotonic() - self.shown >= LINE_EVERY:

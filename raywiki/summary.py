@@ -106,6 +106,16 @@ def some_parts(parts: Sequence[str], shown: int = 3) -> str:
     return f"part{'s' * (len(parts) > 1)} {listed}"
 
 
+def for_parts(verb: str, parts: Iterable[str]) -> str:
+    """What a verb does for which parts, as progress and Ray's dashboard name it; a part may be named several times.
+
+    >>> for_parts("extract", ["p1", "p1"]), for_parts("extract", ["p1", "p2"])
+    ('extract p1', 'extract 2 parts')
+    """
+    names = set(parts)
+    return f"{verb} {next(iter(names)) if len(names) == 1 else plural(len(names), 'part')}"
+
+
 def not_evaluated(parts: Sequence[str]) -> str:
     """What a dash in the place of a part's validation loss means.
 

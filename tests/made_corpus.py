@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,14 @@ def part_ids(count: int) -> list[str]:
 
 
 def make_corpus(
-    folder: Path, count: int = 3, source: dict[str, Any] | None = None, tokens: dict[str, int] | None = None
-) -> Corpus:
-    """Commit `count` parts to every table; the first part's dump is `source`, the last part's token counts are `tokens`."""
+    folder: Path, count: int = 3, source: dict[str, Any] | None = None, tokens: dict[str, int] | None = None,
+    shards: int = 1,
+) -> Corpus:  # fmt: skip
+    """Commit `count` parts to every table; the first part's dump is `source`, the last part's token counts are `tokens`.
+
+    Each part has `shards` files, of which the first one has the rows.
+    """
+    put = partial(commit, shards=shards)
     corpus, bands, previous = Corpus(folder), dict[str, str](), dict[str, str]()
     vocabulary = train_bpe(["some words to learn"] * 9, vocab_size=260)
     corpus.put(corpus.path(tokens_table(ENCODING), "vocabulary.json"), vocabulary)
@@ -49,28 +55,32 @@ def make_corpus(
         dump = {"name": f"{part}.xml.bz2", "bytes": 1, "sha256": hashlib.sha256(part.encode()).hexdigest()}
         dump = source if source and not number else dump
         notes = {"wiki": "xwiki", "first_page_id": number * ROWS, "last_page_id": number * ROWS + 9}
-        articles = commit(corpus, "articles", part, {"language": "en"}, ARTICLES, {}, source=dump, notes=notes)
-        signatures = commit(corpus, "signatures", part, sign, {"articles": ROWS}, named(articles))
+        articles = put(corpus, "articles", part, {"language": "en"}, ARTICLES, {}, source=dump, notes=notes)
+        signatures = put(corpus, "signatures", part, sign, {"articles": ROWS}, named(articles))
         bands |= named(commit(corpus, "bands", part, sign, {"bands": ROWS}, named(signatures)))
-        pairs = commit(corpus, "pairs", part, pair, {"pairs": ROWS}, dict(bands))
-        decisions = commit(corpus, "decisions", part, DEFAULTS, DECISIONS, named(articles, signatures, pairs) | previous)
+        pairs = put(corpus, "pairs", part, pair, {"pairs": ROWS}, dict(bands))
+        decisions = put(corpus, "decisions", part, DEFAULTS, DECISIONS, named(articles, signatures, pairs) | previous)
         counts = tokens if tokens and number == count - 1 else TOKENS
         settings = {**encode, "val_fraction": VAL_FRACTION}
-        commit(corpus, tokens_table(ENCODING), part, settings, counts, named(articles, decisions))
+        put(corpus, tokens_table(ENCODING), part, settings, counts, named(articles, decisions))
         previous = named(decisions)
     return corpus
 
 
 def commit(
-    corpus: Corpus, table: str, part: str, settings: Any, counts: Any, upstream: dict[str, str], **more: Any
-) -> Manifest:
-    """Commit a part that has one file, of which the manifest says that it holds ten rows."""
+    corpus: Corpus, table: str, part: str, settings: Any, counts: Any, upstream: dict[str, str], shards: int = 1,
+    **more: Any,
+) -> Manifest:  # fmt: skip
+    """Commit a part of little files, of whose first one the manifest says that it holds ten rows."""
     content = f"{table} {part}".encode()
     folder = Path(corpus.path(part_folder(table, part)))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "00000-made.parquet").write_bytes(content)
-    shard = Shard("00000-made.parquet", ROWS, len(content), hashlib.sha256(content).hexdigest())
-    return corpus.commit(Manifest(table, part, settings, (shard,), counts, upstream=upstream, **more))
+    made = []
+    for number in range(shards):
+        (folder / f"{number:05d}-made.parquet").write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        made.append(Shard(f"{number:05d}-made.parquet", 0 if number else ROWS, len(content), digest))
+    return corpus.commit(Manifest(table, part, settings, tuple(made), counts, upstream=upstream, **more))
 
 
 def named(*manifests: Manifest) -> dict[str, str]:

@@ -27,7 +27,7 @@ def without_ray(patch: pytest.MonkeyPatch, cache: Path) -> None:
     patch.setenv("RAYWIKI_CACHE_DIR", str(cache))
 
 
-def run_here(function: Any, items: Sequence[Any], num_cpus: float = 1) -> Iterator[tuple[int, Any]]:
+def run_here(function: Any, items: Sequence[Any], **told: Any) -> Iterator[tuple[int, Any]]:
     """What `engine.cluster.run` does."""
     for i, item in enumerate(items):
         yield i, function(item)

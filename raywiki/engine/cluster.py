@@ -7,19 +7,21 @@ import json
 import logging
 import os
 import pickle
+import re
 import signal
 import sys
 import threading
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from raywiki.engine.address import check_address
+from raywiki.engine.gauges import gauges
+from raywiki.engine.other_nodes import hindrance, require_alike
 from raywiki.engine.resources import Resources, cpus_for_worker, fits
-from raywiki.progress import say
+from raywiki.progress import counted_by, say
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,6 +30,7 @@ Result = TypeVar("Result")
 # need to reserve the 30 % of RAM that Ray takes by default on a machine that someone also works on.
 OBJECT_STORE_BYTES = 1 << 30
 MOST_WAITING = 1000  # tasks that are sent to Ray before they can run; Ray Data looks at each of them ten times a second
+_until_shut_down = ExitStack()
 
 
 def start() -> None:
@@ -86,6 +89,8 @@ def _connect(address: str) -> None:
         ray.init(logging_level=logging.ERROR, log_to_driver=False)
     except Exception as error:  # another version of Ray there, or a machine that is not of the cluster
         raise ConnectionError(f"Ray at RAY_ADDRESS={address} does not take us: {' '.join(str(error).split())}") from error
+    _until_shut_down.close()  # of a Ray that somebody else has shut down
+    _until_shut_down.enter_context(counted_by(gauges()))
 
 
 @contextmanager
@@ -127,6 +132,7 @@ def _shut_down() -> None:
     import ray
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _until_shut_down.close()
     ray.shutdown()
 
 
@@ -176,39 +182,42 @@ def _is_autoscaling() -> bool:
     return any(not name.startswith("node_") for name in report.get("active_nodes") or {})
 
 
-def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: float = 1) -> Iterator[tuple[int, Result]]:
+def run(
+    function: Callable[[Item], Result], items: Sequence[Item], num_cpus: float = 1, *, name: str = "",
+    places: Sequence[str] = (),
+) -> Iterator[tuple[int, Result]]:  # fmt: skip
     """Apply `function` to each item in a Ray task of its own; yield (index, result) in the order they finish.
 
     A task is sent its own item only. A task whose worker or node dies is run again, so `function` must be safe to repeat.
     An exception that it raises stops the whole and is raised here as itself, with the worker's traceback as a note.
 
+    Args:
+        function: from a module, or pickled by value.
+        items: one for each task.
+        num_cpus: of each task.
+        name: what the tasks do, in the words of the progress: Ray's dashboard shows it.
+        places: paths and URLs that the tasks read or write. Of several nodes each must see them.
+
     Raises:
-        ValueError: no node of the cluster has `num_cpus`.
+        ValueError: no node of the cluster has `num_cpus`; a node has no raywiki, or another one, or does not see a place.
     """
     if not items:
         return
     require({"CPU": num_cpus})
+    require_alike(places)
     import ray
     from ray import cloudpickle
-    from ray.experimental.internal_kv import _internal_kv_exists, _internal_kv_put
-
-    failed = f"raywiki-failed-{uuid.uuid4().hex}".encode()
-
-    def apply(row: dict[str, Any]) -> dict[str, Any]:
-        if _internal_kv_exists(failed):  # nobody will read it
-            return {"index": row["index"], "result": b""}
-        try:
-            result, error = function(pickle.loads(row["item"])), None
-        except Exception as raised:  # carried as a value: Ray's wrappers would lose its type and sentence
-            raised.add_note(traceback.format_exc())
-            result, error = None, portable(raised)
-        return {"index": row["index"], "result": cloudpickle.dumps((result, error))}
+    from ray.experimental.internal_kv import _internal_kv_put
 
     say("waiting for the first result")
+    failed = f"raywiki-failed-{uuid.uuid4().hex}".encode()
+    apply = _task(cloudpickle.dumps(function), failed)
+    apply.__name__ = name or getattr(function, "__name__", "task")
     rows = [{"index": index, "item": cloudpickle.dumps(item)} for index, item in enumerate(items)]
     # Only where there are more: Ray warns of a limit that is not reached.
     at_once = ray.data.TaskPoolStrategy(size=MOST_WAITING if len(rows) > MOST_WAITING else None)
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(apply, num_cpus=num_cpus, compute=at_once)
+    dataset.set_name(re.sub(r"[^\w.-]+", "_", apply.__name__))
     # Ray Data would send a task only when it has seen that a core is free, up to a fifth of a second late, and but one in the
     # first second. Without its budget tasks wait in Ray's own queue, which runs as many at a time as there are cores for. The
     # budget is for blocks that fill the object store, and ours are small.
@@ -227,6 +236,39 @@ def run(function: Callable[[Item], Result], items: Sequence[Item], num_cpus: flo
                 time.sleep(min(2.0, 0.1 + 0.005 * (len(rows) - done)))
                 raise error
             yield row["index"], result
+
+
+def _task(function: bytes, failed: bytes) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What Ray does with a row: the pickled `function` on its item. It is pickled by value: to say that a node has no raywiki
+    it needs none.
+
+    Once there is a key `failed` in Ray's store nobody will read what it returns.
+    """
+    unlike = hindrance({})
+
+    def apply(row: dict[str, Any]) -> dict[str, Any]:
+        import pickle
+        import traceback
+
+        import ray
+        from ray import cloudpickle
+        from ray.experimental.internal_kv import _internal_kv_exists
+
+        if _internal_kv_exists(failed):
+            return {"index": row["index"], "result": b""}
+        if problem := unlike():  # a node that joined since the others were asked
+            told = f"node {ray.util.get_node_ip_address()} of the Ray cluster {problem}: install the same raywiki on every node"
+            return {"index": row["index"], "result": cloudpickle.dumps((None, ValueError(told)))}
+        from raywiki.engine.cluster import portable
+
+        try:
+            result, error = pickle.loads(function)(pickle.loads(row["item"])), None
+        except Exception as raised:  # carried as a value: Ray's wrappers would lose its type and sentence
+            raised.add_note(traceback.format_exc())
+            result, error = None, portable(raised)
+        return {"index": row["index"], "result": cloudpickle.dumps((result, error))}
+
+    return apply
 
 
 def portable(error: Exception) -> Exception:

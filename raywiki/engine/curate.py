@@ -27,7 +27,7 @@ from raywiki.manifest import Manifest, Shard, part_folder, part_order, settle, s
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import DECISIONS, PAIRS, SIGNATURES
-from raywiki.summary import Summary, lost_parts, plural, some_parts
+from raywiki.summary import Summary, for_parts, lost_parts, plural, some_parts
 
 DEFAULTS: dict[str, Any] = {"min_chars": 500, "min_words": 0, "rules": [], "fraction": 1.0, "keep_errors": False}
 BEFORE = {"keep_errors": True}  # what decisions were made with that do not have the setting; it is not written down
@@ -276,7 +276,7 @@ def _evaluate(
     items = {part.name: [(corpus.url_of(), part, shard) for shard in part.articles.shards] for part in parts}
     sent = {part.name for part in parts if part.on_ray}
     spread = [item for part in parts if part.name in sent for item in items[part.name]]
-    results = run(_evaluate_shard, spread)
+    results = run(_evaluate_shard, spread, name=for_parts("curate, rules for", sent), places=[corpus.url_of()])
     found: dict[tuple[str, str], tuple[pl.DataFrame, float]] = {}
     for part in parts:
         started, took = time.monotonic(), 0.0

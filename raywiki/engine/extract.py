@@ -40,7 +40,7 @@ from raywiki.engine.extract_texts import TextResult, commit_text, extract_text_r
 from raywiki.engine.pages import Account
 from raywiki.manifest import Manifest, part_order
 from raywiki.progress import Progress
-from raywiki.summary import Summary, articles_notes, articles_warnings, lost_parts
+from raywiki.summary import Summary, articles_notes, articles_warnings, for_parts, lost_parts
 from raywiki.wikitext.table import check_cleaner
 
 Result = TypeVar("Result")
@@ -157,8 +157,9 @@ def _read_ahead(corpus: Corpus, parts: Sequence[DumpPart]) -> tuple[dict[tuple[s
     found: dict[str, dict[int, Ahead | Exception]] = {part.part: {} for part in parts}
     ready: dict[tuple[str, int], _Range] = {}
     failed: dict[str, Exception] = {}
+    title = for_parts("read templates of", waiting)
     with Progress("read templates", sum(item.megabytes for item in items), "MB of dump") as progress:
-        for i, result in run(_read_range_ahead, items):
+        for i, result in run(_read_range_ahead, items, name=title, places=_places(items)):
             item, name = items[i], items[i].part.part
             found[name][item.dump_range.index] = result
             waiting[name] -= 1
@@ -179,10 +180,10 @@ def _clean_parts(tables: Tables, items: Sequence[_Range]) -> Iterator[Manifest |
     """Clean ranges, and commit each part when its last range is there."""
     waiting = Counter(item.part.part for item in items)
     results: dict[str, dict[int, DumpResult | TextResult | Exception]] = {name: {} for name in waiting}
-    title = next(iter(waiting)) if len(waiting) == 1 else f"{len(waiting)} parts"
+    title = for_parts("extract", waiting)
     unit = "MB of dump" if any(isinstance(item.part, DumpPart) for item in items) else "MB of text"
-    with Progress(f"extract {title}", sum(item.megabytes for item in items), unit) as progress:
-        for i, result in run(_extract_range, items):
+    with Progress(title, sum(item.megabytes for item in items), unit) as progress:
+        for i, result in run(_extract_range, items, name=title, places=_places(items)):
             item, name = items[i], items[i].part.part
             results[name][item.dump_range.index] = result
             waiting[name] -= 1
@@ -192,6 +193,11 @@ def _clean_parts(tables: Tables, items: Sequence[_Range]) -> Iterator[Manifest |
                     yield _commit(tables, item.part, _in_order(results.pop(name)))
                 except (ValueError, OSError) as error:
                     yield error
+
+
+def _places(items: Sequence[_Range]) -> list[str]:
+    """What the tasks of these ranges read and write."""
+    return list(dict.fromkeys(place for item in items for place in (item.part.corpus, item.dump_range.path)))
 
 
 def _read_range_ahead(item: _Range) -> Ahead | Exception:

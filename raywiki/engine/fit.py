@@ -25,7 +25,8 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from raywiki.engine.cluster import environment, nodes, only_errors, worker_cpus
+from raywiki.engine.cluster import environment, nodes, only_errors, require, worker_cpus
+from raywiki.engine.other_nodes import require_alike
 from raywiki.files import asking, file_system, modified, put, store_error
 from raywiki.progress import Progress, heard_by, say
 from raywiki.training import Plan, SegmentResult
@@ -178,7 +179,10 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
-    resources = {"CPU": placement.cpus, "GPU": int(placement.device == "cuda")}
+    gpu = {"GPU": 1} if placement.device == "cuda" else {}
+    resources: dict[str, float] = {"CPU": placement.cpus, **gpu}
+    require(resources, placement.workers)  # a node may have gone since: Ray would wait for another one for ever
+    require_alike([work.corpus])
     trainer = TorchTrainer(
         _worker,
         train_loop_config={"work": work},
@@ -186,7 +190,7 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
             num_workers=placement.workers, use_gpu=placement.device == "cuda", resources_per_worker=resources
         ),
         run_config=RunConfig(
-            name=f"{work.plan.run.name}-{uuid.uuid4().hex[:8]}",
+            name=f"train-{work.plan.run.name}-segment-{work.plan.index + 1}-{uuid.uuid4().hex[:8]}",
             **_ray_storage(f"{work.folder}/ray"),  # of use to nobody once the segment is over
             failure_config=FailureConfig(max_failures=0),
         ),

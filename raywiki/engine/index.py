@@ -27,6 +27,7 @@ from raywiki.manifest import Manifest, Shard, part_folder, part_order, shard_key
 from raywiki.progress import Progress
 from raywiki.scan import scan_manifests
 from raywiki.schema import BANDS, PAIRS, SIGNATURES
+from raywiki.summary import for_parts
 
 # What the index is made with. An index of other settings finds other duplicates.
 SIGNATURES_DEFAULTS: dict[str, Any] = {"ngram_size": 5, "num_bands": 14, "rows_per_band": 8}
@@ -77,8 +78,9 @@ def sign(tables: Tables, settings: Mapping[str, Any]) -> None:
     ]
     shards: dict[str, dict[int, Shard | None]] = defaultdict(dict)
     seconds: dict[str, float] = defaultdict(float)
+    title = for_parts("curate, sign", (manifest.part for manifest in todo))
     with Progress("sign", sum(each.rows for each in todo), "articles") as progress:
-        for i, (shard, took) in run(_sign_shard, items):
+        for i, (shard, took) in run(_sign_shard, items, name=title, places=[url]):
             articles = items[i].articles
             shards[articles.part][items[i].index] = shard
             seconds[articles.part] += took
@@ -107,7 +109,8 @@ def _sort_bands(tables: Tables, settings: dict[str, Any]) -> None:
         signatures = tables["signatures"][part]
         if not _is_current(tables, "bands", part, settings, {signatures.folder: signatures.digest}):
             items.append((tables.corpus.url_of(), signatures, settings))
-    for _, manifest in run(_sort_bands_of, items):
+    title = for_parts("curate, sort bands of", (signatures.part for _, signatures, _ in items))
+    for _, manifest in run(_sort_bands_of, items, name=title, places=[tables.corpus.url_of()]):
         tables.enter(manifest)
 
 
@@ -159,7 +162,7 @@ def _candidates(
     joins = [_Join(url, tuple(bands[: order.index(part) + 1]), low, high) for part in todo for low, high in ranges]
     found: dict[str, list[pl.DataFrame]] = defaultdict(list)
     with Progress("compare", len(joins), "key ranges") as progress:
-        for i, (candidates, took) in run(_join, joins):
+        for i, (candidates, took) in run(_join, joins, name=for_parts("curate, compare", todo), places=[url]):
             part = joins[i].bands[-1].part
             found[part].append(candidates)
             seconds[part] += took
@@ -178,7 +181,8 @@ def _verified(
         for (arrival,), candidates in sorted(curation.merge_candidates(found[part]).group_by("other_arrival"), key=_first)
     ]
     verified: dict[str, list[pl.DataFrame]] = defaultdict(list)
-    for i, (pairs, took) in run(_check, checks):
+    title = for_parts("curate, verify pairs of", (check.mine.part for check in checks))
+    for i, (pairs, took) in run(_check, checks, name=title, places=[tables.corpus.url_of()]):
         verified[checks[i].mine.part].append(pairs)
         seconds[checks[i].mine.part] += took
     return verified

@@ -143,7 +143,7 @@ def _read(items: Sequence[_Item]) -> dict[str, list[_Found]]:
     results: dict[int, _Found] = {}
     total = sum(item.dump_range.end - item.dump_range.start for item in items)
     with Progress("templates", total / 1e6, "MB of dump") as progress:
-        for i, found in run(_read_range, items):
+        for i, found in run(_read_range, items, name="templates", places=[item.dump_range.path for item in items]):
             results[i] = found
             dump_range = items[i].dump_range
             progress.advance((dump_range.end - dump_range.start) / 1e6, {"templates": found.templates.num_rows})

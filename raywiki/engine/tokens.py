@@ -23,7 +23,7 @@ from raywiki.intervals import ENOUGH
 from raywiki.manifest import WIKI, Manifest, Shard, part_folder, settle, shard_key, source_of, tokens_table
 from raywiki.progress import Progress
 from raywiki.schema import tokens_schema
-from raywiki.summary import Summary, lost_parts, plural, some_parts
+from raywiki.summary import Summary, for_parts, lost_parts, plural, some_parts
 from raywiki.tokens import (
     BackendFailed,
     Encoding,
@@ -234,7 +234,7 @@ def _commit_parts(tables: Tables, parts: list[_PartToEncode]) -> Iterator[Manife
         for part in parts:
             if not part.articles.shards:
                 yield _commit(tables, part, {})
-        for i, result in run(_encode_shard, items):
+        for i, result in run(_encode_shard, items, name=for_parts("tokenize", results), places=[tables.corpus.url_of()]):
             part, index = items[i]
             done = results[part.articles.part]
             done[index] = result

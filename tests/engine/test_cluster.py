@@ -10,14 +10,19 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import uuid
 from pathlib import Path
 
 import pytest
 
+import raywiki as rw
 from raywiki.engine import cluster
 from raywiki.engine.address import check_address
+from raywiki.engine.gauges import gauges
+from raywiki.engine.other_nodes import hindrance
 from raywiki.engine.resources import fits
+from raywiki.progress import Progress, counted_by
 
 FIXED = "import sys; from raywiki.engine.address import check_address as check; check(sys.argv[1])"
 
@@ -209,6 +214,32 @@ def test_run_leaves_the_callers_settings_alone(ray_session):
     for _ in cluster.run(len, ["a", "bc"]):
         assert logger.level == logging.ERROR
     assert (*(getattr(context, name) for name in names), logger.level) == before
+
+
+def test_a_node_that_joined_later_with_another_raywiki(ray_session, monkeypatch):
+    """Nobody has asked it before its first task."""
+    monkeypatch.setattr(cluster, "hindrance", lambda sizes: hindrance(sizes, "7"))
+    with pytest.raises(ValueError, match=rf"has raywiki {rw.__version__}, not 7: install the same raywiki on every node"):
+        list(cluster.run(len, ["a"]))
+
+
+def test_progress_is_exported_as_gauges(ray_session):
+    """By the node's own port for Prometheus, within the ten seconds of Ray's reports and what a busy machine takes."""
+    import ray
+
+    [node] = ray.nodes()
+    url = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    expected = {"raywiki_done": ("MB", 5.0), "raywiki_total": ("MB", 20.0)}
+    with counted_by(gauges()), Progress("extract p1", 20, "MB") as progress:
+        progress.advance(5, {"articles": 30})
+        until, found = time.monotonic() + 90, dict[str, tuple[str, float]]()
+        while found != expected and time.monotonic() < until:
+            text = urllib.request.urlopen(url, timeout=30).read().decode()
+            lines = [line for line in text.splitlines() if 'work="extract p1"' in line and 'unit="MB"' in line]
+            names = {name: line for line in lines for name in expected if line.startswith(f"ray_{name}")}
+            found = {name: ("MB", float(line.rpartition(" ")[2])) for name, line in names.items()}
+            time.sleep(0.5)
+    assert found == expected
 
 
 class TwoArguments(ValueError):

@@ -279,7 +279,7 @@ def test_a_call_that_ends_in_the_middle_leaves_no_part_and_the_next_one_does_it(
     """Interrupted it removes the pages that it kept; killed it cannot, and the next call does."""
     dump, corpus = whole_wiki(tmp_path), tmp_path / "corpus"
 
-    def interrupted(function, items, num_cpus=1):
+    def interrupted(function, items, **told):
         for i, result in run_here(function, items):
             if i == 2 and function.__name__ == task:
                 raise KeyboardInterrupt
