@@ -144,7 +144,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--arms", nargs="+", choices=[FIRST, *GROWN, *FRESH, SAME], default=[FIRST, *GROWN, *FRESH, SAME])
     parser.add_argument("--first-steps", type=int, default=330)
-    parser.add_argument("--more-steps", type=int, default=490)
+    parser.add_argument("--more-steps", type=int, default=330)
     parser.add_argument("--eval-every", type=int, default=250, help="steps; the ends of segments are evaluated anyway")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--report", action="store_true")
