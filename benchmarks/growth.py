@@ -84,7 +84,8 @@ def report(given: argparse.Namespace) -> None:
     corpus = Corpus.open(given.corpus)
     pl.Config.set_tbl_rows(-1), pl.Config.set_tbl_cols(-1), pl.Config.set_tbl_width_chars(200)
     for seed in given.seeds:
-        there = {arm: run for arm in (FIRST, *GROWN, *FRESH, SAME) if (run := find(corpus, run_name(given, seed, arm)))}
+        found = {arm: find(corpus, run_name(given, seed, arm)) for arm in (FIRST, *GROWN, *FRESH, SAME)}
+        there = {arm: run for arm, run in found.items() if run and len(run.segments) == 1 + (arm in GROWN)}
         if FIRST not in there or "fresh" not in there:
             continue
         ends = {arm: end_of(corpus, run) for arm, run in there.items()}
