@@ -47,8 +47,7 @@ def function(*names: str) -> Callable[[Function], Function]:
 
 def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, str | None]:
     """Whether there is a function of this name, English or the wiki's, and what it gives; None: it cannot be known here."""
-    if name not in _FUNCTIONS and name not in _SILENT:
-        name = magic_names(page.site.language).get(name, name)
+    name = function_name(name, page)
     if name in _SILENT:
         return True, ""
     render = _FUNCTIONS.get(name)
@@ -63,6 +62,11 @@ def call(name: str, argument: str, rest: str | None, page: Page) -> tuple[bool, 
     if name.startswith("#"):
         return True, None
     return False, None
+
+
+def function_name(name: str, page: Page) -> str:
+    """The English name of a function that the wiki calls by this name, in lower case; one that is none stays."""
+    return name if name in _FUNCTIONS or name in _SILENT else magic_names(page.site.language).get(name, name)
 
 
 def _at(args: list[str], i: int) -> str:
@@ -125,18 +129,19 @@ def _switch(value: str, args: list[str], page: Page) -> str:
         if equals:
             if matched or _is_equal(key, value):
                 return result.strip()
-            if takes_default or _is_default(key, page):
+            if takes_default or is_default(key, page):
                 default, takes_default = result.strip(), False
         elif i == len(args) - 1:
             return key
         else:
             matched = matched or _is_equal(key, value)
-            takes_default = takes_default or _is_default(key, page)
+            takes_default = takes_default or is_default(key, page)
     return default or ""
 
 
-def _is_default(key: str, page: Page) -> bool:
-    return key == "#default" or (key.startswith("#") and magic_names(page.site.language).get(key.lower()) == "#default")
+def is_default(key: str, page: Page) -> bool:
+    """Whether this case of a `#switch` is the one for all others."""
+    return key.lower() == "#default" or (key.startswith("#") and magic_names(page.site.language).get(key.lower()) == "#default")
 
 
 @function("#expr")

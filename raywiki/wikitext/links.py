@@ -17,8 +17,8 @@ _PLAIN = re.compile(r"\[\[(?:[^\[\]{}|:\n]++\|([^\[\]{}|]++)|([^\[\]{}|:\n]++))\
 _ANY = re.compile(r"\[\[([^\[\]]*+(?:(?:\[[^\[\]\n]*+\]|\[(?!\[)|\](?!\]))[^\[\]]*+)*+)\]\]")
 _SCHEME = r"(?:(?:https?|ftps?|sftp|news|irc|ircs|git|svn|gopher|telnet|worldwind)://|//|mailto:|tel:|geo:)"
 _EXTERNAL = re.compile(
-    rf"\[(?:\[{_SCHEME}[^\s\[\]<>\x02]*+([^\[\]\n]*+)\]\]"
-    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"'\x02]++|'(?!'))*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
+    rf"\[(?:\[{_SCHEME}[^\s\[\]<>\x02]*+[^\S\n]*+([^\[\]\n]*+)\]\]"
+    rf"|(?<!\[\[){_SCHEME}(?:[^\s\[\]<>\"'\x02]++|'(?!'))*+[^\S\n]*+((?:[^\[\]\n]++|\[[^\[\]\n]*+\])*+)\])",
     re.IGNORECASE,
 )
 _JUNK_START = "[" * 12  # nobody nests six links at one place: somebody leant on the key

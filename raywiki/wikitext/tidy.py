@@ -15,7 +15,7 @@ _BRACKETS = {"(": ")", "[": "]", "（": "）", "［": "］", "〔": "〕", "【"
 _QUOTATIONS = {"«": "»", "»": "«", "“": "”", "„": "“", "‚": "‘", "‘": "’", "‹": "›", '"': '"'}
 _CJK_QUOTATIONS = {"「": "」", "『": "』"}
 _PAIRS = _BRACKETS | _QUOTATIONS | _CJK_QUOTATIONS
-_CLOSING = "".join(_BRACKETS.values())
+_OPENING, _CLOSING = re.escape("".join(_BRACKETS)), "".join(_BRACKETS.values())
 _RANKS = dict.fromkeys(",、，،﹐", 1) | dict.fromkeys(";；؛", 2) | dict.fromkeys(":：", 3)  # of two joints the higher stays
 _JOINTS = "".join(_RANKS)
 _ENDS = ".。．｡۔।॥"
@@ -25,13 +25,19 @@ _STARTS = frozenset(_PAIRS) | frozenset(_JOINTS + GONE + "*#")  # what a trace m
 _FOLLOWS = frozenset(_PAIRS.values()) | frozenset(_JOINTS + _ENDS)  # … and before
 
 _BEFORE, _BEHIND = re.escape("".join(sorted(_STARTS))), re.escape("".join(sorted(_FOLLOWS - {"."})))
-# Traces that need no mending: behind a word or a full stop, and before no mark. Most are such, and go without a look.
+# Traces that need no mending: at a line's end; behind a word or a full stop, and before no mark; behind any other mark that
+# opens nothing, and before no mark either, nor markup that may hide one. Most are such, and go without a look.
 _HARMLESS = re.compile(
-    rf"{GONE}(?:(?<=[^\s.{_BEFORE}]{GONE}){GONE}*+|(?<=\.{GONE}){GONE}*+(?!\.)|(?<=[\w.] {GONE}){GONE}*+(?![.!?]))"
+    rf"{GONE}(?:"
+    rf"(?:(?<=[^\s.{_BEFORE}]{GONE}){GONE}*+|(?<=\.{GONE}){GONE}*+(?!\.)|(?<=[\w.] {GONE}){GONE}*+(?![.!?]))"
     rf"(?! *+[{_BEHIND}{GONE}]| ++\.)"
+    rf"|{GONE}*+(?=[ \t]*+\n)"
+    rf"|(?:(?<=[^\s{_OPENING}]{GONE})|(?<=[^\s{_OPENING}] {GONE})){GONE}*+(?![ \t]*+[{_BEHIND}{GONE}.!?…–—<'\[{{-]))"
 )
 _RUN = re.compile(rf"{GONE}(?: *+{GONE})++")
-_EMPTY = re.compile(rf"\([\s,;:·/…–—\x06{GONE}-]++\)|（[\s,;:·/…–—、，；：・\x06{GONE}-]++）")
+_LOOK = 24  # characters beside a trace that tell whether a line or bracket begins or ends there
+_FILLERS = " \t\n\xa0\u3000,;:·/…–—-、，；：・\x06" + GONE  # what may stand in a bracket that is empty
+_TO_CLOSING = re.compile(rf"{GONE}[{re.escape(_FILLERS)}]{{0,{_LOOK}}}+([)）])")
 _LIST_START = re.compile(r"(?:^|\n)[*#:;]+ *\Z")
 _LEADING_JOINT = re.compile(rf"(?:[{_JOINTS}.](?![{_JOINTS}.])|[–—-]++(?! ++\d)) ++")
 _COMMA_AFTER_BLANK = re.compile(r" ,(?<=\w ,)(?![\d,])")
@@ -82,8 +88,8 @@ def mend(text: str, language: str = "en") -> str:
         return text
     text = _RUN.sub(lambda match: " " * (" " in match[0]) + GONE, text)
     for _ in range(3):  # one in another
-        emptied = _EMPTY.sub(lambda match: GONE if GONE in match[0] else match[0], text)
-        if emptied == text:
+        emptied = _without_empty_brackets(text)
+        if emptied is text:
             break
         text = emptied
     first, *rest = text.split(GONE)
@@ -93,12 +99,28 @@ def mend(text: str, language: str = "en") -> str:
     return "".join(done)
 
 
+def _without_empty_brackets(text: str) -> str:
+    """`text` with a trace for each bracket that holds a trace, blanks and joints, and no word; itself where none does.
+
+    Looked for from its first trace on: traces are rare, brackets are not.
+    """
+    pieces: list[str] = []
+    position = 0
+    for match in _TO_CLOSING.finditer(text):
+        before = text[max(match.start() - _LOOK, position) : match.start()]
+        opened = before.rstrip(_FILLERS)
+        if _BRACKETS.get(opened[-1:]) == match[1]:
+            pieces += [text[position : match.start() - len(before) + len(opened) - 1], GONE]
+            position = match.end()
+    return "".join([*pieces, text[position:]]) if pieces else text
+
+
 def _join(done: list[str], right: str, language: str) -> None:
     """Append `right` to what is done, mended where a trace stood between them."""
     blank = False
     left = ""
-    while done and not left:
-        piece = done.pop()
+    while done and len(left) < _LOOK:
+        piece = done.pop() + left
         left = piece.rstrip(" ")
         blank = blank or len(left) < len(piece)
     if len(left) > 2 * _TAIL:
@@ -134,7 +156,7 @@ def _mend(left: str, right: str, start: int, blank: bool) -> tuple[int, int]:
             return (1, 0) if _RANKS[first] > _RANKS[last] else (0, 1)
         if last in _BRACKETS and first in _JOINTS:
             return 0, 1
-        if (last in _BRACKETS or _LIST_START.search(left[-24:])) and (joint := _LEADING_JOINT.match(right, start)):
+        if (last in _BRACKETS or _LIST_START.search(left[-_LOOK:])) and (joint := _LEADING_JOINT.match(right, start)):
             return 0, joint.end() - start
     if last and last in _JOINTS and (first in _CLOSING or first in _ENDS):
         return 1, 0

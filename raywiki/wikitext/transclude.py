@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from raywiki.wikitext.boxes import BOX, starts_a_box, without_boxes
 from raywiki.wikitext.bundled import normalise
-from raywiki.wikitext.functions import call
+from raywiki.wikitext.functions import call, function_name, is_default
 from raywiki.wikitext.lookup import renderers
 from raywiki.wikitext.modules import template_of, text_of
 from raywiki.wikitext.numbers import parse_number
@@ -22,8 +22,6 @@ MAX_GROWTH = 20_000_000  # characters that they may make on one page, those on t
 MAX_DEPTH = 100  # levels of nodes in nodes ($wgMaxPPExpandDepth); each takes some five frames of Python
 MAX_TEMPLATES = 40  # levels of templates ($wgMaxTemplateDepth)
 
-# `#invoke` in the languages that Scribunto's Scribunto.magic.php has it in.
-_INVOKE = {"#invoke", "#استدعاء", "#aufrufen", "#chamar", "#호출", "#повикај", "#aanroepen", "#gọi"}
 _SUBST = re.compile(r"\s*(?:safesubst|subst|msg|msgnw|raw)\s*:", re.IGNORECASE)
 _BRACES = re.compile(r"\{\{+|\}\}+")
 _BLOCK = (":", ";", "#", "*", "{|", "{" + PIPE)
@@ -148,10 +146,10 @@ class Frame:
         head, colon, argument = title.partition(":")
         if not colon:
             return self._template(title.strip(), node.args, leads)
-        name = head.strip().lower()
+        name = function_name(head.strip().lower(), self.page)
         if lazy := _LAZY.get(name):
             return lazy(self, node, argument.strip(), leads)
-        if name in _INVOKE:
+        if name == "#invoke":
             return self._invoke(argument, node.args)
         if name in self.page.site.template_names:
             return self._template(argument.strip(), node.args, leads)
@@ -265,7 +263,7 @@ def _iferror(frame: Frame, node: Call, test: str, leads: bool) -> str:
 
 def _switch(frame: Frame, node: Call, value: str, leads: bool) -> str:
     if node.cases is None:
-        node.cases = _literal_cases(node.args)
+        node.cases = _literal_cases(node.args, frame.page)
     if node.cases:
         i = node.cases.get(value)
         if i is None and value[:1] in "+-.0123456789" and (number := parse_number(value)) is not None:
@@ -279,14 +277,14 @@ def _switch(frame: Frame, node: Call, value: str, leads: bool) -> str:
         if arg.name is not None:
             if matched:
                 return frame.run(arg.value, leads=leads).strip()
-            if key.lower() == "#default":
+            if is_default(key, frame.page):
                 default = i
         elif i == len(node.args) - 1:
             return key
     return frame.run(node.args[default].value, leads=leads).strip() if default >= 0 else ""
 
 
-def _literal_cases(args: tuple[Arg, ...]) -> dict[str, int]:
+def _literal_cases(args: tuple[Arg, ...], page: Page) -> dict[str, int]:
     """Case → the argument that answers it, `\\x00` for the default; empty where a case must be run to be known."""
     cases: dict[str, int] = {}
     waiting: list[str] = []
@@ -300,7 +298,7 @@ def _literal_cases(args: tuple[Arg, ...]) -> dict[str, int]:
         waiting.append("".join(node for node in nodes if isinstance(node, str)).strip())
         if arg.name is not None:
             for key in waiting:
-                if key.lower() == "#default":
+                if is_default(key, page):
                     cases["\x00"] = i
                     continue
                 cases.setdefault(key, i)

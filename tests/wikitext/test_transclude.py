@@ -212,3 +212,9 @@ def test_any_definitions(first, second, language):
     with suppress(ValueError):  # nothing else: what fails by accident must not hide behind `failed_templates`
         transclude.transclude("a", "1|a=b", page)
     assert not any(mark in cleaned.text for mark in "\x00\x01\x04\x06\x07\x08")
+
+
+def test_functions_by_the_names_of_the_wiki():
+    known = wiki(art="{{#wechsle:{{{1}}}|a=erste|#standard={{#aufrufen:If empty|main|andere}}}}")
+    text = clean_wikitext("Die {{art|a}}, die {{art|b}}.", language="de", templates=known).text
+    assert text == "Die erste, die andere."
