@@ -375,7 +375,7 @@ def test_seconds_are_those_of_the_part_alone(small, monkeypatch):
         shutil.rmtree(small / tokens_table(ENCODING) / f"part={part}")
     took = {first: 20.0, second: 3.0}
 
-    def run(function, items):
+    def run(function, items, **told):
         for i, (part, _) in enumerate(items):
             content = b"encoded"
             Corpus(small).put(str(small / part.folder / "s.parquet"), content)

@@ -221,7 +221,7 @@ def server(whole, monkeypatch) -> Iterator[Server]:
     server.server_close()
 
 
-def run_without_waiting(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+def run_without_waiting(function: Callable[[Any], Any], items: Sequence[Any], **told: Any) -> Iterator[tuple[int, Any]]:
     def without_waiting(item: Any) -> Any:  # travels to the worker by value, as it is not a module's own
         from raywiki.dumps import source
 
@@ -231,7 +231,7 @@ def run_without_waiting(function: Callable[[Any], Any], items: Sequence[Any]) ->
         finally:
             source.FIRST_WAIT = wait
 
-    return cluster.run(without_waiting, items)
+    return cluster.run(without_waiting, items, **told)
 
 
 def test_a_server_that_drops_connections_and_answers_503(server, whole, tmp_path):
@@ -257,9 +257,9 @@ def test_a_server_that_stops_answering(server, stays, whole, tmp_path, monkeypat
     with pytest.raises(ConnectionError, match=re.escape(server.url)):
         rw.extract(corpus, server.url)
 
-    def run(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def run(function: Callable[[Any], Any], items: Sequence[Any], **told: Any) -> Iterator[tuple[int, Any]]:
         server.fault = lambda request, count: stays
-        return run_without_waiting(function, items)
+        return run_without_waiting(function, items, **told)
 
     server.fault = lambda request, count: None
     monkeypatch.setattr(extract_module, "run", run)
