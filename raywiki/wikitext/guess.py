@@ -17,7 +17,6 @@ _REACH = 80  # characters around a call that tell where it stands
 _NO_PROSE = re.compile(
     r"//|www\.|\w/\w+/\w|\.[A-Za-z]\w{1,3}$|[{}<>=#|_@\x02]|\n|^[:\W\d]*$|\.\d|^\w*\d\w*$|^(?:[ivxlc]+|\d+em)$"
 )
-_NUMBERED = re.compile(r"(?:^|\|)\s*+1\s*+=")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _OTHER_CALLS = re.compile(r"\{\{[^{}]*\}\}|\x02\d+\x03|[\x01\x06\x08]|</?\w[^<>]*>")
 _GLUED = re.compile(r"[\w.,;:!?%)\]\"'”»’。、，．）」』؟،।]$")
@@ -40,7 +39,7 @@ def guess(rest: str, text: str, start: int, end: int) -> str | None:
         return None  # a line for itself
     if following == "}}" or text[start - 1 : start] in ("|", "=", "}", ">"):
         return None
-    if "[[" not in rest and len([piece for piece in rest.split("|") if "=" not in piece]) != 1 and not _NUMBERED.search(rest):
+    if "[[" not in rest and len([piece for piece in rest.split("|") if "=" not in piece]) != 1 and not _may_be_numbered(rest):
         return None  # citations: no need to look at each argument
     args = parse_arguments(rest)
     value = args.get("1", "")
@@ -58,6 +57,11 @@ def guess(rest: str, text: str, start: int, end: int) -> str | None:
     if own[0] != "CJK" and not _WORD.search(value):
         return None
     return value if _stands_in_a_sentence(before, behind, value, own[0]) else None
+
+
+def _may_be_numbered(rest: str) -> bool:
+    """Whether one of these arguments may be `1=…`."""
+    return rest.lstrip()[:1] == "1" or "|1" in rest or "| 1" in rest
 
 
 def _stands_in_a_sentence(before: str, behind: str, value: str, script: str) -> bool:
