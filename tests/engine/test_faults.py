@@ -39,7 +39,7 @@ def workers_at_work(folder: str) -> list[int]:
         try:
             parent = re.search(r"PPid:\s+(\d+)", (proc / "status").read_text())
             is_ours = parent is not None and folder.encode() in Path("/proc", parent[1], "cmdline").read_bytes()
-            if is_ours and b"(apply)" in (proc / "cmdline").read_bytes():
+            if is_ours and b"ray::Map(" in (proc / "cmdline").read_bytes():
                 found.append(int(proc.name))
         except OSError:
             continue
