@@ -17,9 +17,8 @@ import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from template_values import pages
+from clean_scars import around, cleaned_articles
 
-from raywiki.dumps import read_siteinfo
 from raywiki.wikitext import clean_wikitext
 from raywiki.wikitext.table import CLEANERS
 
@@ -93,19 +92,15 @@ def main() -> None:
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     authors: dict[str, Counter[str]] = defaultdict(Counter)
     articles: Counter[str] = Counter()
-    for path in args.dumps:
-        site = read_siteinfo(path)
-        for title, wikitext in pages(path):
-            text = CLEANERS[args.cleaner](wikitext, language=site.language, namespaces=site.namespaces, title=title).text
-            text, source = ASIDE.sub("$", text), author_text(wikitext)
-            articles[site.language] += 1
-            for name, detector in DETECTORS.items():
-                for match in detector.finditer(text):
-                    if written_so(match, source):
-                        authors[site.language][name] += 1
-                        continue
-                    around = text[max(0, match.start() - 40) : match.end() + 30].replace("\n", "⏎")
-                    found[site.language][name].append(f"{title}: {around}")
+    for language, title, wikitext, text in cleaned_articles(args.dumps, args.cleaner):
+        text, source = ASIDE.sub("$", text), author_text(wikitext)
+        articles[language] += 1
+        for name, detector in DETECTORS.items():
+            for match in detector.finditer(text):
+                if written_so(match, source):
+                    authors[language][name] += 1
+                    continue
+                found[language][name].append(f"{title}: {around(match)}")
     languages = list(articles)
     print(f"{'':18}" + "".join(f"{language:>12}" for language in languages))
     print(f"{'articles':18}" + "".join(f"{articles[language]:12,}" for language in languages))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from template_values import pages
 
@@ -39,6 +40,20 @@ def written_so(match: re.Match[str], wikitext: str) -> bool:
     return match.string[max(match.start() - 1, 0) : match.end()] in wikitext.replace("''", "")
 
 
+def cleaned_articles(dumps: Sequence[str], cleaner: str) -> Iterator[tuple[str, str, str, str]]:
+    """Language, title, source and text of each article of some dumps."""
+    for path in dumps:
+        site = read_siteinfo(path)
+        for title, wikitext in pages(path):
+            clean = CLEANERS[cleaner](wikitext, language=site.language, namespaces=site.namespaces, title=title)
+            yield site.language, title, wikitext, clean.text
+
+
+def around(match: re.Match[str]) -> str:
+    """What a detector has found, with what stands beside it, on one line."""
+    return match.string[max(0, match.start() - 40) : match.end() + 30].replace("\n", "⏎")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dumps", nargs="+")
@@ -47,18 +62,14 @@ def main() -> None:
     args = parser.parse_args()
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     articles: dict[str, int] = defaultdict(int)
-    for path in args.dumps:
-        site = read_siteinfo(path)
-        for title, wikitext in pages(path):
-            text = CLEANERS[args.cleaner](wikitext, language=site.language, namespaces=site.namespaces, title=title).text
-            articles[site.language] += 1
-            text = ASIDE.sub("$", text)
-            for scar, pattern in SCARS.items():
-                for match in pattern.finditer(text):
-                    if scar != "markup" and written_so(match, wikitext):
-                        continue
-                    around = text[max(0, match.start() - 40) : match.end() + 30].replace("\n", "⏎")
-                    found[site.language][scar].append(f"{title}: {around}")
+    for language, title, wikitext, text in cleaned_articles(args.dumps, args.cleaner):
+        articles[language] += 1
+        text = ASIDE.sub("$", text)
+        for scar, pattern in SCARS.items():
+            for match in pattern.finditer(text):
+                if scar != "markup" and written_so(match, wikitext):
+                    continue
+                found[language][scar].append(f"{title}: {around(match)}")
     print(f"{'language':10}{'articles':>10}" + "".join(f"{scar:>20}" for scar in SCARS))
     for language, number in articles.items():
         print(f"{language:10}{number:10,}" + "".join(f"{len(found[language][scar]):20,}" for scar in SCARS))
