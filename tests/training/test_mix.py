@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from training_corner import MADE_WITH
 
 from raywiki.corpus import Manifest
 from raywiki.training.checkpoint import save_checkpoint
@@ -22,7 +23,6 @@ WIKI1 = PartTokens("enwiki-p1p2", "aa" * 32, 8_000)
 WIKI2 = PartTokens("enwiki-p3p4", "bb" * 32, 24_000)
 WIKI3 = PartTokens("enwiki-p5p6", "cc" * 32, 16_000)
 C4 = PartTokens("c4-train", "dd" * 32, 400_000, source="c4")
-MADE_WITH = {"encoding": "bytes", "vocabulary": "ab" * 32, "vocab_size": 257, "seq_len": 16}
 
 
 @pytest.fixture

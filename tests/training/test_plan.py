@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from training_corner import MADE_WITH
 
 from raywiki.training.checkpoint import save_checkpoint
 from raywiki.training.config import Pieces, default_lr
@@ -17,7 +18,6 @@ from raywiki.training.runs import check_same, open_run, read_run, write_run
 A = PartTokens("enwiki-p1p2", "aa" * 32, 8000, 100)
 B = PartTokens("enwiki-p3p4", "bb" * 32, 24000, 100)
 C = PartTokens("enwiki-p5p6", "cc" * 32, 16000, 100)
-MADE_WITH = {"encoding": "bytes", "vocabulary": "ab" * 32, "vocab_size": 257, "seq_len": 16}
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_corner import Corner, exit_status, kill_self
+from training_corner import MADE_WITH, Corner, exit_status, kill_self
 
 from raywiki.training import loop, state
 from raywiki.training.checkpoint import checkpoint_names, find_checkpoint, model_digest, save_checkpoint
@@ -141,7 +141,6 @@ def test_a_run_whose_only_checkpoint_is_damaged_says_that_it_begins_again(two_pa
 
 # --- plans
 
-MADE_WITH = {"encoding": "bytes", "vocabulary": "ab" * 32, "vocab_size": 257, "seq_len": 16}
 A, B, C = (PartTokens(f"p{n}", str(n) * 64, tokens, 100) for n, tokens in enumerate((8000, 24000, 16000)))
 
 

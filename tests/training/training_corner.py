@@ -21,6 +21,8 @@ from raywiki.training.plan import Plan, SegmentResult, chosen_parts, left_to_ask
 from raywiki.training.runs import Run, open_run
 
 END = 256  # end-of-text; the other ids are bytes
+# Of a run whose plans alone are looked at.
+MADE_WITH = {"encoding": "bytes", "vocabulary": "ab" * 32, "vocab_size": 257, "seq_len": 16}
 
 
 def write_shard(path: Path, documents: Sequence[tuple[str, Sequence[int]]], vocab_size: int = 257) -> tuple[str, str]:
