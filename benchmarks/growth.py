@@ -37,7 +37,10 @@ GROWN = {
     "rewarm_50": ["--schedule", "rewarm", "--replay", "0.5"],
     "wsd": ["--schedule", "wsd"],
     "wsd_0": ["--schedule", "wsd", "--replay", "0"],
+    "rewarm_twice": ["--schedule", "rewarm", "--replay", "0.25"],
+    "wsd_twice": ["--schedule", "wsd"],
 }
+TWICE = ("rewarm_twice", "wsd_twice")  # half of the steps with the second part, then half with the rest
 # Fresh runs: over all parts, each by its size; "fresh" with the steps of both segments, "fresh_more" with those of the second.
 FRESH = ("fresh", "fresh_more")
 SAME = "fresh_same"  # over as many tokens of each part as rewarm_25 has learned from
@@ -71,7 +74,12 @@ def train_arm(given: argparse.Namespace, seed: int, arm: str) -> None:
             shutil.copytree(corpus.path("runs", run_name(given, seed, FIRST)), copy)
             copy.rename(folder)
         words = [str(LOW * given.lr) if word == "LOW" else word for word in GROWN[arm]]
-        train(given, name, "--steps", str(given.more_steps), *words)
+        steps = given.more_steps
+        if arm in TWICE:
+            steps //= 2
+            if len(require_run(folder).segments) < 3:
+                train(given, name, "--parts", *parts[:2], "--steps", str(steps), *words)
+        train(given, name, "--steps", str(steps), *words)
     print(f"{name} of {len(parts)} parts is trained", flush=True)
 
 
@@ -85,7 +93,7 @@ def report(given: argparse.Namespace) -> None:
     pl.Config.set_tbl_rows(-1), pl.Config.set_tbl_cols(-1), pl.Config.set_tbl_width_chars(200)
     for seed in given.seeds:
         found = {arm: find(corpus, run_name(given, seed, arm)) for arm in (FIRST, *GROWN, *FRESH, SAME)}
-        there = {arm: run for arm, run in found.items() if run and len(run.segments) == 1 + (arm in GROWN)}
+        there = {arm: run for arm, run in found.items() if run and len(run.segments) == 1 + (arm in GROWN) + (arm in TWICE)}
         if FIRST not in there or "fresh" not in there:
             continue
         ends = {arm: end_of(corpus, run) for arm, run in there.items()}

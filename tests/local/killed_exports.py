@@ -1,10 +1,11 @@
 """Kill an export of one format before and within its writes, renames and removals, and look at what lies there.
 
-    python killed_exports.py FORMAT FOLDER
+    python killed_exports.py FORMAT FOLDER [FIRST]
 
-Each export runs in a forked process of its own. Renames, removals and the first writes to a file are all tried, of the
-later writes every hundredth; into a folder that holds something, every other one of these. Prints the number of kills, or
-fails with what was found.
+Each export runs in a forked process of its own. The events are renames, removals, the first writes to a file and every
+hundredth of the later ones; every third of them is tried, from FIRST on (0 to 2), into an empty folder and into one that
+holds something. Formats write by the same functions, so that with other FIRSTs they try all of them between them. Prints
+the number of the last event, or fails with what was found.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from raywiki.tokens import vocabulary_path
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 RECORDS = ("_export.json", ".export-unfinished.json")
+EVERY = 3  # events
 RERUN_EVERY = 3  # kills; what lies there is looked at after each
 OPTIONS: dict[str, Any] = {"llmc": {"shard_tokens": 3000}, "jsonl": {"compression": "gz"}}
 
 
-def main(format: str, folder: Path) -> None:
+def main(format: str, folder: Path, at: int = 0) -> None:
     os.fsync = lambda descriptor: None  # what a killed process wrote is there without; a power cut is not tried
     export_documents.SHARD_BYTES = 1  # a file for each shard of articles
     in_child(make_exportable, folder / "one", 1)
@@ -42,19 +44,22 @@ def main(format: str, folder: Path) -> None:
     for number in ("one", "two"):
         in_child(run, format, folder / number, folder / f"undisturbed-{number}")
     first, both = (content(folder / f"undisturbed-{number}") for number in ("one", "two"))
-    print(kill_all(format, folder, None, first, both) + kill_all(format, folder, folder / "undisturbed-one", first, both))
+    starts = (None, folder / "undisturbed-one")
+    print(sum(kill_all(format, folder, start, range(at, 1000, EVERY), first, both) for start in starts))
 
 
-def kill_all(format: str, folder: Path, start: Path | None, first: dict[str, bytes], both: dict[str, bytes]) -> int:
+def kill_all(
+    format: str, folder: Path, start: Path | None, events: range, first: dict[str, bytes], both: dict[str, bytes]
+) -> int:
     """Kill the export of both parts at one event after the other, into an empty folder or one that holds the first part."""
-    for count in range(0, 1000, 2 if start else 1):
+    for tried, count in enumerate(events):
         shutil.rmtree(folder / "to", ignore_errors=True)
         if start:
             shutil.copytree(start, folder / "to")
         if in_child(run, format, folder / "two", folder / "to", count, may_die=True) == 0:
             return count
         check(content(folder / "to"), first, both)
-        if count % RERUN_EVERY:
+        if tried % RERUN_EVERY:
             continue
         in_child(run, format, folder / "two", folder / "to")
         assert content(folder / "to") == both, f"{format}, killed at {count}: other files than undisturbed"
@@ -128,4 +133,4 @@ def in_child(action: Callable[..., Any], *given: Any, may_die: bool = False) -> 
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]))
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

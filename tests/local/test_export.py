@@ -325,7 +325,7 @@ def test_the_command(corpus, tmp_path, capsys):
 def test_killed_at_any_moment_nothing_is_half_and_the_rerun_completes(format, tmp_path):
     script, root = Path(__file__).with_name("killed_exports.py"), Path(rw.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(script.parent)))}
-    command = [sys.executable, script, format, tmp_path]
+    command = [sys.executable, script, format, tmp_path, str(FORMATS.index(format) % 3)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 20

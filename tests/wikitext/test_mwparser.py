@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -138,16 +139,16 @@ MARKUP = re.compile(r"\[\[|\]\]|\{\{|\}\}|<ref|'''|^\{\||^\|", re.MULTILINE)
 
 
 def test_real_articles(shared_data):
-    """No short article fails by the hub's rules, and no long one of a sample; second opinions have no markup."""
+    """No article of a sample fails by the hub's rules; second opinions have no markup."""
     slow = 0
-    for i, (head, wikitext, title) in enumerate(articles(shared_data)):
+    for i, (head, wikitext, title) in enumerate(islice(articles(shared_data), 0, None, 4)):
         seconds = mwparser.expected_seconds(wikitext)
         assert seconds < mwparser.MAX_SECONDS
         slow += seconds > mwparser.MAX_SECONDS_OF_SECOND_OPINION
-        if len(wikitext) < 10_000 or not i % 16:
+        if len(wikitext) < 10_000 or not i % 12:
             cleaned = mwparser.clean_with_mwparserfromhell(wikitext, language=head.language, namespaces=head.namespaces)
             assert cleaned.error is None, title
-        if not i % 24:
+        if not i % 15:
             opinion = mwparser.second_opinion(wikitext, site(head.language, head.namespaces), ValueError("x")).text
             ours = clean_wikitext(wikitext, language=head.language, namespaces=head.namespaces).text
             assert not MARKUP.search(opinion), title
