@@ -17,18 +17,22 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import raywiki as rw
 from raywiki.corpus import Corpus, tokens_table
 from raywiki.training.runs import require_run
+from raywiki.training.stored import run_folder
 
 RUN = "r1"
 
 
 def commands(corpus: Path, dumps: list[str], given: argparse.Namespace) -> list[list[str]]:
     """What is typed, in order: the vocabulary is made once, of the first part; a report follows each training."""
-    vocabulary = corpus.with_suffix(".json")
+    vocabulary = corpus.parent / f"{corpus.name}-made" / "own.json"  # its stem is the name of the encoding
+    vocabulary.parent.mkdir(exist_ok=True)
     made = ["--encoding", str(vocabulary), "--val-fraction", "0.05", "--size", "nano", "--recipe", given.recipe]
     typed = [
         ["extract", str(corpus), dumps[0]],
@@ -60,15 +64,16 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     time.sleep(3)
 
 
-def state(corpus: Path) -> dict[str, object]:
+def state(corpus: str | Path) -> dict[str, object]:
     """Digests of all tables, and of what training left: the losses that count, all evaluations, the newest weights."""
     opened = Corpus.open(corpus)
     tables = opened.tables()
     names = ["articles", "decisions", "signatures", "bands", "pairs", tokens_table(tables.require_encoding(None))]
     found: dict[str, object] = {name: {part: each.digest for part, each in tables[name].items()} for name in names}
-    lines = rw.scan_metrics(corpus, RUN).select("segment", "step", "train_loss", "part", "val_loss").collect()
+    lines = rw.scan_metrics(corpus, RUN).explode("val_loss").unnest("val_loss")
+    lines = lines.select("segment", "step", "train_loss", "part", "loss").collect()
     evals = rw.scan_evals(corpus, RUN).sort("segment", "moment", "step", "part", "window").collect()
-    run = require_run(opened.path("runs", RUN))
+    run = require_run(run_folder(opened, RUN))
     newest = Path(run.folder) / "checkpoints" / (Path(run.folder) / "checkpoints" / "LATEST").read_text().strip()
     found["losses"] = hashlib.sha256(lines.unique().sort(lines.columns).write_json().encode()).hexdigest()
     found["evaluations"] = hashlib.sha256(evals.write_json().encode()).hexdigest()
@@ -86,35 +91,52 @@ def main() -> None:
     parser.add_argument("--recipe", default="modern")
     given = parser.parse_args()
     given.to.mkdir(parents=True, exist_ok=True)
+    took = time_each(commands(given.to / "whole", given.dumps, given))
+    # Kills are spread over the commands by the time that each took, so a moment is as likely as another.
     draw = random.Random(given.seed)
+    planned = Counter(draw.choices(range(len(took)), weights=took, k=given.kills))
+    done = kill_each(commands(given.to / "killed", given.dumps, given), took, planned, draw)
+    assert (given.to / "killed" / "report.html").exists()
+    whole, killed = state(given.to / "whole"), state(given.to / "killed")
+    tell(done, whole, killed)
 
+
+def time_each(typed: list[list[str]]) -> list[float]:
+    """Seconds that each command takes when nobody disturbs it."""
     took = []
-    for words in commands(given.to / "whole", given.dumps, given):
+    for words in typed:
         began = time.monotonic()
         end(start(words), words)
         took.append(time.monotonic() - began)
     print(f"undisturbed: {sum(took):.0f} s for {len(took)} commands", flush=True)
+    return took
 
-    # Kills are spread over the commands by the time that each took, so a moment is as likely as another.
-    planned = Counter(draw.choices(range(len(took)), weights=took, k=given.kills))
-    done = 0
-    for number, words in enumerate(commands(given.to / "killed", given.dumps, given)):
-        for _ in range(planned[number]):
+
+def kill_each(typed: list[list[str]], took: list[float], planned: Mapping[int, int], draw: random.Random) -> int:
+    """Start each command, kill it as often as is planned, and let it end then; how many were killed before they had ended.
+
+    A kill that comes too late, as what an earlier one left is done already, is for the next command.
+    """
+    done = waiting = 0
+    for number, words in enumerate(typed):
+        waiting += planned.get(number, 0)
+        while waiting:
             process, moment = start(words), draw.uniform(0.5, took[number])
             try:
                 process.wait(moment)
+                break
             except subprocess.TimeoutExpired:
                 kill(process)
-                done += 1
+                done, waiting = done + 1, waiting - 1
                 print(f"killed {words[0]} {' '.join(words[1:3])} after {moment:.1f} of {took[number]:.1f} s", flush=True)
-        process = start(words)
-        end(process, words)
-        if words[0] == "report":
-            assert (given.to / "killed" / "report.html").exists()
-    whole, killed = state(given.to / "whole"), state(given.to / "killed")
+        end(start(words), words)
+    return done
+
+
+def tell(kills: int, whole: dict[str, object], killed: dict[str, object]) -> NoReturn:
     for name, value in whole.items():
         print(f"{name:20} {'the same' if value == killed[name] else 'DIFFERENT'}")
-    print(json.dumps({"kills": done, "same": whole == killed}))
+    print(json.dumps({"kills": kills, "same": whole == killed}))
     raise SystemExit(whole != killed)
 
 

@@ -78,7 +78,8 @@ def train_arm(given: argparse.Namespace, seed: int, arm: str) -> None:
         if arm in TWICE:
             steps //= 2
             if len(require_run(folder).segments) < 3:
-                train(given, name, "--parts", *parts[:2], "--steps", str(steps), *words)
+                before = [word for part in parts[:2] for word in ("--parts", part)]
+                train(given, name, *before, "--steps", str(steps), *words)
         train(given, name, "--steps", str(steps), *words)
     print(f"{name} of {len(parts)} parts is trained", flush=True)
 
