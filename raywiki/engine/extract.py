@@ -35,6 +35,7 @@ from raywiki.engine.extract_plan import (
     check_source,
     check_templates,
     plan_parts,
+    templates_notes,
 )
 from raywiki.engine.extract_texts import TextResult, commit_text, extract_text_range
 from raywiki.engine.pages import Account
@@ -114,6 +115,7 @@ def extract(
     warnings = [lost[part] for part in parts if part in lost]
     warnings += [warning for manifest in manifests for warning in articles_warnings(manifest)]
     notes = articles_notes(manifests, tables["articles"].values()) if manifests else []
+    notes += templates_notes(parts.values())
     return Summary("extract", corpus.url, tuple(rows), time.monotonic() - started, tuple(warnings), tuple(notes))
 
 

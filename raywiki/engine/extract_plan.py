@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from raywiki.dumps.texts import DUMP, SOURCES, find_format, require_text, split_
 from raywiki.files import absolute
 from raywiki.local.templates import TemplatesFile, keep_copy, kept_copy, open_templates
 from raywiki.manifest import WIKI, Manifest, is_dump, is_whole_wiki, part_folder, part_id, settle, shard_key, wiki_of
+from raywiki.summary import some_parts
 
 NONE, OWN = "none", "own"  # words for templates; anything else is a file
 LANGUAGE = r"[a-z]{2,}(-[a-z0-9]+)*"  # as wikis spell them: en, simple, zh-min-nan, be-x-old
@@ -199,6 +200,19 @@ def _dump_settings(part: str, name: str, committed: Mapping[str, Manifest], give
         known = _written_out(mine or ([] if whole else others))
         settings |= settle(what, known, given.settings, {"templates": OWN if whole else NONE}, given.overwrite)
     return {key: value for key, value in settings.items() if value != UNWRITTEN.get(key)}
+
+
+def templates_notes(parts: Iterable[PlannedPart]) -> list[str]:
+    """That whole wikis among these parts were cleaned without the definitions that their own files hold."""
+    without = [
+        part.part
+        for part in parts
+        if isinstance(part, DumpPart) and is_whole_wiki(part.source["name"])
+        and part.settings.get("cleaner", "raywiki") == "raywiki" and part.settings.get("templates", NONE) == NONE
+    ]  # fmt: skip
+    if not without:
+        return []
+    return [f"{some_parts(without)}: a whole wiki without its own templates, which `--templates own --overwrite` brings"]
 
 
 def _text_settings(part: str, committed: Mapping[str, Manifest], given: Given, form: str) -> dict[str, Any]:

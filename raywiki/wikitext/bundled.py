@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parent / "data"
 
 
+@lru_cache(maxsize=20_000)
 def normalise(name: str) -> str:
     """A name as names are compared: in lower case, blanks for underscores, none doubled.
 

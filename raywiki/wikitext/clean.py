@@ -89,8 +89,9 @@ def _clean(text: str, page: Page) -> str:
     text = plain_links(mark_text(text))
     if "{{" in text:
         text = expand(text, page)
+        may_have_tables = PIPE in text or page.templates is not None
         text = text.replace(PIPE, "|")
-        if page.tables is None:
+        if may_have_tables and page.tables is None:
             text = drop_tables(text)
     text = conversion(text, page.site.language)
     text = tags(quotes(links(text, page)))

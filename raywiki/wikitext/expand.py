@@ -17,8 +17,9 @@ from raywiki.wikitext.transclude import transclude
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
 _INNERMOST = re.compile(r"\{\{([^{}]*+(?:(?:\{(?!\{)|\}(?!\}))[^{}]*+)*+)\}\}")
 _PARAMETER = re.compile(r"\{\{\{([^{}]*+)\}\}\}")
-_TABLE_START = re.compile(r"(?<!\{)\{\{\{!\}\}(?!\})")  # a brace and `{{!}}`
-_TABLE_END = re.compile(r"(?<!\{)\{\{!\}\}\}(?!\}(?!\}))")
+# A brace and `{{!}}`. What stands before is looked at last: a search for fixed characters is ten times as quick.
+_TABLE_START = re.compile(r"\{\{\{!\}\}(?<!\{\{\{\{!\}\})(?!\})")
+_TABLE_END = re.compile(r"\{\{!\}\}\}(?<!\{\{\{!\}\}\})(?!\}(?!\}))")
 _BRACES = "\x0e\x0f"  # single ones, that close or open no template
 _SET = re.compile(r"\}, |, \{")  # no page is called so: `{{}, {1}}` is a set of sets
 _UNCLOSED_BLOCK = re.compile(r"^[ \t:*]*\{\{[^\n]*+(?:\n[ \t]*+(?:\||\}\})[^\n]*+)*+", re.MULTILINE)
@@ -33,11 +34,12 @@ MAX_GROWTH = 5_000_000  # characters that templates may add to a page: no bomb o
 
 def expand(text: str, page: Page) -> str:
     """`text` with its templates rendered or, when nothing is known about them, counted in `page.dropped` and left out."""
-    has_tables = "{{!}}" in text
-    if has_tables:
-        text = _TABLE_START.sub(_BRACES[0] + PIPE, text)
-        text = _TABLE_END.sub(PIPE + _BRACES[1], text)
+    has_tables = False
     if "{{{" in text:
+        has_tables = "{{{!}}" in text
+        if has_tables:
+            text = _TABLE_START.sub(_BRACES[0] + PIPE, text)
+            text = _TABLE_END.sub(PIPE + _BRACES[1], text)
         text = _PARAMETER.sub(_default, text)
     known = renderers(page.site.language)
     dropped = page.dropped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, quote_plus, unquote_plus
 
 from raywiki.wikitext.arithmetic import evaluate
@@ -21,6 +21,7 @@ Function = Callable[[str, list[str], Page], "str | None"]
 _FUNCTIONS: dict[str, Function] = {}
 _NUMERIC = re.compile(r"[-+]?(?:\d{1,300}(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d{1,3})?")
 # Source: the extension ParserFunctions, `iferror`: an element of class "error".
+_NUMBER_STARTS = frozenset("+-.0123456789")
 _ERROR = re.compile(r"""<(?:strong|span|p|div)\s(?:[^\s>]*\s+)*?class=["']?(?:[^"'\s>]*\s+)*?error(?=[\s"'>])""", re.IGNORECASE)
 _SHOWS_TEXT = {"#if", "#tag", "bidi", "grammar"}  # here a `<nowiki/>` goes on holding apart
 _DOTTED = {"tr", "az", "crh", "gag", "kaa", "tt"}  # languages whose capital of i is İ
@@ -80,18 +81,18 @@ def _if(test: str, args: list[str], page: Page) -> str:
 
 @function("#ifeq")
 def _ifeq(left: str, args: list[str], page: Page) -> str:
-    return _at(args, 1 if _is_equal(left, _at(args, 0)) else 2)
+    return _at(args, 1 if comparable(left) == comparable(_at(args, 0)) else 2)
 
 
-def _is_equal(left: str, right: str) -> bool:
-    """As PHP's `==` compares two strings: numbers by value (`01` is 1), all else letter by letter; entities are decoded."""
-    if left == right:
-        return True
-    if "&" in left or "&" in right:
-        left, right = decode(left), decode(right)
-    if _NUMERIC.fullmatch(left) and _NUMERIC.fullmatch(right):
-        return float(left) == float(right)
-    return left == right
+def comparable(text: str) -> str | float:
+    """What PHP's `==` compares of a string: a number's value (`01` is 1), of all else the letters; entities are decoded.
+
+    >>> comparable("02") == comparable("2.0"), comparable("1,000") == comparable("1000"), comparable("&eacute;")
+    (True, False, 'é')
+    """
+    if "&" in text:
+        text = decode(text)
+    return float(text) if text[:1] in _NUMBER_STARTS and _NUMERIC.fullmatch(text) else text
 
 
 @function("#ifexpr")
@@ -120,23 +121,38 @@ def _error(message: str) -> str:
 
 @function("#switch")
 def _switch(value: str, args: list[str], page: Page) -> str:
-    """The first case that equals `value`; cases without a `=` fall through to the next that has one."""
-    default: str | None = None
+    pieces = [piece.partition("=") for piece in args]
+    i = chosen_case(value, ((key.strip(), bool(equals)) for key, equals, _ in pieces), page)
+    if i is None:
+        return ""
+    key, equals, result = pieces[i]
+    return (result if equals else key).strip()
+
+
+def chosen_case(value: str, cases: Iterable[tuple[str, bool]], page: Page) -> int | None:
+    """Which case of a `#switch` answers `value`; None: none does.
+
+    The first that equals it, else the last that is `#default`; cases without a result fall through to the next that has one,
+    and the last of all, when it has none, is itself the answer. Cases are taken from `cases` as long as they are needed.
+    Source: the extension ParserFunctions, `ParserFunctions::switch`.
+
+    Args:
+        cases: what stands before the `=`, and whether there is a `=` and a result.
+    """
+    wanted = comparable(value)
+    default: int | None = None
     matched = takes_default = False
-    for i, piece in enumerate(args):
-        key, equals, result = piece.partition("=")
-        key = key.strip()
-        if equals:
-            if matched or _is_equal(key, value):
-                return result.strip()
-            if takes_default or is_default(key, page):
-                default, takes_default = result.strip(), False
-        elif i == len(args) - 1:
-            return key
-        else:
-            matched = matched or _is_equal(key, value)
-            takes_default = takes_default or is_default(key, page)
-    return default or ""
+    i, has_result = -1, True
+    for i, (key, has_result) in enumerate(cases):
+        if (has_result and matched) or comparable(key) == wanted:
+            matched = True
+            if has_result:
+                return i
+        elif takes_default or is_default(key, page):
+            takes_default = not has_result
+            if has_result:
+                default = i
+    return default if has_result else i
 
 
 def is_default(key: str, page: Page) -> bool:
@@ -217,7 +233,7 @@ def _plural(number: str, args: list[str], page: Page) -> str:
     for piece in args:
         exact, equals, form = piece.partition("=")
         if equals and exact.strip().isdecimal():
-            if _is_equal(exact.strip(), number):
+            if comparable(exact.strip()) == comparable(number):
                 return form.strip()
         else:
             forms.append(piece)

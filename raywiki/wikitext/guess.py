@@ -17,6 +17,8 @@ _REACH = 80  # characters around a call that tell where it stands
 _NO_PROSE = re.compile(
     r"//|www\.|\w/\w+/\w|\.[A-Za-z]\w{1,3}$|[{}<>=#|_@\x02]|\n|^[:\W\d]*$|\.\d|^\w*\d\w*$|^(?:[ivxlc]+|\d+em)$"
 )
+_ONE_UNNAMED = re.compile(r"(?:[^|=]*+=[^|]*+\|)*+[^|=]*+(?:\|[^|=]*+=[^|]*+)*+")  # of all arguments
+_LINE_START = " *#:;'"  # marks of lists and quotes
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _OTHER_CALLS = re.compile(r"\{\{[^{}]*\}\}|\x02\d+\x03|[\x01\x06\x08]|</?\w[^<>]*>")
 _GLUED = re.compile(r"[\w.,;:!?%)\]\"'”»’。、，．）」』؟،।]$")
@@ -35,21 +37,21 @@ def guess(rest: str, text: str, start: int, end: int) -> str | None:
     if len(rest) > _LONGEST or "\n" in rest:
         return None  # most of the rest: infoboxes and citations
     following = text[end : end + 2]
-    if following[:1] in ("", "\n") and text[start - 1 : start] in ("", "\n"):
-        return None  # a line for itself
+    line = text.rfind("\n", max(start - _REACH, 0), start) + 1 or max(start - _REACH, 0)
+    if following[:1] in ("", "\n") and not text[line:start].strip(_LINE_START):
+        return None  # a line or list item for itself
     if following == "}}" or text[start - 1 : start] in ("|", "=", "}", ">"):
         return None
-    if "[[" not in rest and len([piece for piece in rest.split("|") if "=" not in piece]) != 1 and not _may_be_numbered(rest):
+    if not _ONE_UNNAMED.fullmatch(rest) and "[[" not in rest and not _may_be_numbered(rest):
         return None  # citations: no need to look at each argument
     args = parse_arguments(rest)
     value = args.get("1", "")
     if "2" in args or not value or _NO_PROSE.search(value):
         return None
-    line = text.rfind("\n", max(start - _REACH, 0), start) + 1 or max(start - _REACH, 0)
     before, behind = text[line:start], text[end : end + _REACH].partition("\n")[0]
     if before.lstrip()[:1] in ("|", "!"):
         return None
-    before, behind = _OTHER_CALLS.sub("", before).lstrip(" *#:;'"), _OTHER_CALLS.sub("", behind)
+    before, behind = _OTHER_CALLS.sub("", before).lstrip(_LINE_START), _OTHER_CALLS.sub("", behind)
     around = set(map(_script, {*before, *behind}))
     own = [script for script in map(_script, value) if script]
     if not own or sum(script in around for script in own) * 2 <= len(own):

@@ -8,6 +8,7 @@ from raywiki.wikitext.tags import BREAK
 
 _HEADING = re.compile(r"(={1,6})(.+?)\1\s*")
 _MARKS = "*#:;"
+_SPECIAL = frozenset(_MARKS + "=|!{-,.")  # what a line that is no plain paragraph may begin with
 # A mark that quotes, a link, a tag or an entity hold away from the line's start: it is text, as in """'''#MeToo''' is …""".
 _TEXT_MARK = re.compile(
     r"\n(?=['\[<&])(?:'''*+|\[\[(?:[^\[\]|\n]*+\||(?!:))|<(?:b|i|u|s|em|strong|big|small|span|font|abbr|tt)\b[^<>\n]*+>)*+"
@@ -64,13 +65,14 @@ def layout(text: str, *, keep_empty_headings: bool = False) -> str:
     """The final lines of a page: markers of lists written out, headings bare, no section without content."""
     blocks = _Blocks()
     add = blocks.add
-    for line in text.split("\n"):
-        line = line.strip()
+    for line in map(str.strip, text.split("\n")):
         if not line:
             blocks.blank()
             continue
         first = line[0]
-        if first in _MARKS:
+        if first not in _SPECIAL and len(line) > 3 and BREAK not in line:
+            add("paragraph", line)  # most lines
+        elif first in _MARKS:
             content = line[1:].lstrip()
             if first == "*" and content[:1].isalnum() and BREAK not in content and not blocks.counts:
                 add("list", f"- {content}")  # what _list_item does with most of them

@@ -43,15 +43,13 @@ def plain_links(text: str) -> str:
 
 def links(text: str, page: Page) -> str:
     """All other links: external ones, files with captions, categories, other wikis."""
-    if "//" in text or ("@" in text and "mailto:" in text):
+    if "[" in text:
         text = _external(text)
     if "[[" in text:
         if "[[[[" in text:
             text = _DOUBLED.sub("[[", text)
         for _ in range(MAX_DEPTH):
-            text, found = _ANY.subn(
-                lambda match: _show(match[1], page) or trace(match.string, match.start(), match.end()), text
-            )
+            text, found = _ANY.subn(lambda match: _show(match[1], page) or trace(match.string, *match.span()), text)
             if not found or not holds(text, "[["):
                 break
         if holds(text, "[http") or holds(text, "[//"):  # a file or a link in the label hid it

@@ -80,11 +80,10 @@ class CleanText:
 
 def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
     """The text with what was found on the page."""
-    dropped = dict(page.dropped.most_common())
+    dropped, failed, guessed = (dict(counts.most_common()) for counts in (page.dropped, page.failed, page.guessed))
     is_disambiguation = (
-        page.disambiguates or any(normalise(name) in words("disambiguation") for name in dropped) or "__DISAMBIG__" in wikitext
+        page.disambiguates or not words("disambiguation").isdisjoint(map(normalise, dropped)) or "__DISAMBIG__" in wikitext
     )
-    failed, guessed = dict(page.failed.most_common()), dict(page.guessed.most_common())
     return CleanText(text, page.categories, dropped, is_disambiguation, error, failed, guessed)
 
 
@@ -127,8 +126,9 @@ class Template:
 
     def first(self, *keys: int | str) -> str:
         """The first of these arguments that is not empty, or ""."""
+        args = self.args
         for key in keys:
-            value = self.args.get(str(key))
+            value = args.get(str(key))
             if value:
                 return value
         return ""
@@ -136,7 +136,8 @@ class Template:
     def positional(self) -> list[str]:
         """Unnamed (or numbered) arguments from 1 up to the first that is missing."""
         values: list[str] = []
-        while (value := self.args.get(str(len(values) + 1))) is not None:
+        args = self.args
+        while (value := args.get(str(len(values) + 1))) is not None:
             values.append(value)
         return values
 

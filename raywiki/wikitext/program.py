@@ -55,7 +55,7 @@ class Call:
 
     title: Nodes
     args: tuple[Arg, ...]
-    cases: dict[str, int] | None = None  # of a `#switch` whose cases are all literal: which argument answers
+    cases: dict[str | float | None, int] | None = None  # of a `#switch` whose cases are all literal: which argument answers
 
 
 @dataclass(frozen=True, slots=True)

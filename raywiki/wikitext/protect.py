@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 
 from raywiki.wikitext.entities import decode
-from raywiki.wikitext.page import Page, holds
+from raywiki.wikitext.page import Page
 from raywiki.wikitext.tags import NOTHING
-from raywiki.wikitext.tidy import GONE, drop_harmless
+from raywiki.wikitext.tidy import GONE, OPENING_BRACKETS
 
 DROPPED = {
     "gallery", "timeline", "imagemap", "score", "graph", "hiero", "mapframe", "maplink", "templatedata",
@@ -27,6 +28,7 @@ _REFERENCE = re.compile(
     re.IGNORECASE,
 )
 _MAX_NESTED_REFERENCES = 4
+_NEEDS_TRACE = frozenset(f"{OPENING_BRACKETS}{GONE} \t\n\xa0\u3000") | {""}  # a reference that stands behind one of these
 _OPENING_BRACKETS, _CLOSING_BRACKETS = ("(", "（"), (")", "）")
 
 
@@ -60,10 +62,36 @@ def protect(text: str, page: Page) -> str:
     pieces.append(text[position:])
     text = "".join(pieces)
     for _ in range(_MAX_NESTED_REFERENCES):
-        text, found = _REFERENCE.subn(GONE, text)
-        if not found or not holds(text, "</ref"):
+        pieces = _REFERENCE.split(text)
+        if len(pieces) == 1:
             break
-    return drop_harmless(text)
+        text = "".join(_with_traces(pieces))
+        if not _has_reference_end(text):
+            break
+    return text
+
+
+def _has_reference_end(text: str) -> bool:
+    """`"</ref" in text`, from one `<` to the next: few are left."""
+    start = text.find("<")
+    while start >= 0 and not text.startswith("/ref", start + 1):
+        start = text.find("<", start + 1)
+    return start >= 0
+
+
+def _with_traces(pieces: list[str]) -> Iterator[str]:
+    """What stands between references, with a trace for each, but for those between words or at a line's end: nine of ten."""
+    last, n_gone = "", 0
+    for piece in pieces:
+        if piece:
+            first = piece[0]
+            if n_gone and first != "\n" and (last in _NEEDS_TRACE or not (piece[1:2] if first == " " else first).isalnum()):
+                yield GONE * n_gone
+            yield piece
+            last, n_gone = piece[-1], 0
+        n_gone += 1
+    if n_gone > 1 and last in _NEEDS_TRACE:
+        yield GONE * (n_gone - 1)
 
 
 def _after_comment(text: str, start: int, pieces: list[str], unclosed: set[str]) -> int:

@@ -7,6 +7,8 @@ beside such a trace is mended: an empty bracket goes, of two commas one, and the
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import chain, zip_longest
 
 GONE = "\x01"  # something stood here that is dropped
 
@@ -15,7 +17,8 @@ _BRACKETS = {"(": ")", "[": "]", "（": "）", "［": "］", "〔": "〕", "【"
 _QUOTATIONS = {"«": "»", "»": "«", "“": "”", "„": "“", "‚": "‘", "‘": "’", "‹": "›", '"': '"'}
 _CJK_QUOTATIONS = {"「": "」", "『": "』"}
 _PAIRS = _BRACKETS | _QUOTATIONS | _CJK_QUOTATIONS
-_OPENING, _CLOSING = re.escape("".join(_BRACKETS)), "".join(_BRACKETS.values())
+OPENING_BRACKETS = "".join(_BRACKETS)
+_OPENING, _CLOSING = re.escape(OPENING_BRACKETS), "".join(_BRACKETS.values())
 _RANKS = dict.fromkeys(",、，،﹐", 1) | dict.fromkeys(";；؛", 2) | dict.fromkeys(":：", 3)  # of two joints the higher stays
 _JOINTS = "".join(_RANKS)
 _ENDS = ".。．｡۔।॥"
@@ -43,11 +46,15 @@ _LEADING_JOINT = re.compile(rf"(?:[{_JOINTS}.](?![{_JOINTS}.])|[–—-]++(?! ++
 _COMMA_AFTER_BLANK = re.compile(r" ,(?<=\w ,)(?![\d,])")
 _BLANKS = re.compile(r"  ++")
 _MAX_NESTED = 8  # brackets around one trace
+_MIDDLE = "\x07"  # stands for what is far from any trace
+_MARGIN = 100  # characters beside a trace that may matter
 _TAIL = 1024  # characters that are looked at before a trace, so that a page is not copied for each
 
 
 def trace(text: str, start: int, end: int) -> str:
     """What stands for `text[start:end]` when it is dropped: `GONE`, or "" where no mark beside it can need mending."""
+    if text.startswith("\n", end) and text[start - 1 : start] == "\n":
+        return ""  # most: boxes and categories, each on a line of its own
     while start and text[start - 1] == " ":
         start -= 1
     if start and text[start - 1] in _STARTS:
@@ -55,11 +62,6 @@ def trace(text: str, start: int, end: int) -> str:
     while text.startswith(" ", end):
         end += 1
     return GONE if text[end : end + 1] in _FOLLOWS else ""
-
-
-def drop_harmless(text: str) -> str:
-    """`text` without the traces that need no mending."""
-    return _HARMLESS.sub("", text) if GONE in text else text
 
 
 def tidy(text: str, language: str = "en") -> str:
@@ -83,9 +85,25 @@ def mend(text: str, language: str = "en") -> str:
     >>> mend("甲（\\x01、1950年 - ）は「\\x01」乙（\\x01）。"), mend("* \\x01 – a town, \\x01; once (from \\x01)")
     ('甲（1950年 - ）は乙。', '* a town; once (from)')
     """
-    text = _HARMLESS.sub("", text)
-    if GONE not in text:
-        return text
+    middles: list[str] = []
+    text = _HARMLESS.sub("", GONE.join(_shortened(text.split(GONE), middles)))
+    if GONE in text:
+        text = _without_traces(text, language)
+    pieces = text.split(_MIDDLE)
+    return "".join(chain.from_iterable(zip_longest(pieces, middles, fillvalue=""))) if middles else text
+
+
+def _shortened(pieces: list[str], middles: list[str]) -> Iterator[str]:
+    """The pieces between traces with a mark for what is too far from both to matter: nothing looks at the whole page again."""
+    for piece in pieces:
+        if len(piece) > 4 * _MARGIN:
+            middles.append(piece[_MARGIN:-_MARGIN])
+            yield piece[:_MARGIN] + _MIDDLE + piece[-_MARGIN:]
+        else:
+            yield piece
+
+
+def _without_traces(text: str, language: str) -> str:
     text = _RUN.sub(lambda match: " " * (" " in match[0]) + GONE, text)
     for _ in range(3):  # one in another
         emptied = _without_empty_brackets(text)

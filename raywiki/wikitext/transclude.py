@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 from raywiki.wikitext.boxes import BOX, starts_a_box, without_boxes
 from raywiki.wikitext.bundled import normalise
-from raywiki.wikitext.functions import call, function_name, is_default
+from raywiki.wikitext.functions import call, chosen_case, comparable, function_name, is_default
 from raywiki.wikitext.lookup import renderers
 from raywiki.wikitext.modules import template_of, text_of
-from raywiki.wikitext.numbers import parse_number
 from raywiki.wikitext.page import PIPE, Page, Template, parse_arguments
 from raywiki.wikitext.program import Arg, Call, Nodes, Param
 
@@ -239,7 +238,7 @@ def _if(frame: Frame, node: Call, test: str, leads: bool) -> str:
 
 def _ifeq(frame: Frame, node: Call, left: str, leads: bool) -> str:
     right = frame.branch(node.args, 0)
-    return frame.branch(node.args, 1 if call("#ifeq", left, f"{right}|1|0", frame.page)[1] == "1" else 2, leads)
+    return frame.branch(node.args, 1 if comparable(left) == comparable(right) else 2, leads)
 
 
 def _ifexpr(frame: Frame, node: Call, test: str, leads: bool) -> str:
@@ -265,32 +264,20 @@ def _switch(frame: Frame, node: Call, value: str, leads: bool) -> str:
     if node.cases is None:
         node.cases = _literal_cases(node.args, frame.page)
     if node.cases:
-        i = node.cases.get(value)
-        if i is None and value[:1] in "+-.0123456789" and (number := parse_number(value)) is not None:
-            i = node.cases.get(f"{number:g}")
-        i = node.cases.get("\x00", -1) if i is None else i
-        return frame.run(node.args[i].value, leads=leads).strip() if i >= 0 else ""
-    default, matched = -1, False
-    for i, arg in enumerate(node.args):
-        key = frame.run(arg.name if arg.name is not None else arg.value).strip()
-        matched = matched or key == value
-        if arg.name is not None:
-            if matched:
-                return frame.run(arg.value, leads=leads).strip()
-            if is_default(key, frame.page):
-                default = i
-        elif i == len(node.args) - 1:
-            return key
-    return frame.run(node.args[default].value, leads=leads).strip() if default >= 0 else ""
+        chosen = node.cases.get(comparable(value), node.cases.get(None))
+    else:
+        keys = ((frame.run(arg.value if arg.name is None else arg.name).strip(), arg.name is not None) for arg in node.args)
+        chosen = chosen_case(value, keys, frame.page)
+    return "" if chosen is None else frame.run(node.args[chosen].value, leads=leads).strip()
 
 
-def _literal_cases(args: tuple[Arg, ...], page: Page) -> dict[str, int]:
-    """Case → the argument that answers it, `\\x00` for the default; empty where a case must be run to be known."""
-    cases: dict[str, int] = {}
+def _literal_cases(args: tuple[Arg, ...], page: Page) -> dict[str | float | None, int]:
+    """What `chosen_case` says of each case, None for all others; empty where a case must be run to be known."""
+    cases: dict[str | float | None, int] = {}
     waiting: list[str] = []
     for i, arg in enumerate(args):
         if arg.name is None and i == len(args) - 1:
-            cases["\x00"] = i
+            cases[None] = i
             break
         nodes = arg.value if arg.name is None else arg.name
         if len(nodes) > 1 or not all(isinstance(node, str) for node in nodes):
@@ -298,12 +285,9 @@ def _literal_cases(args: tuple[Arg, ...], page: Page) -> dict[str, int]:
         waiting.append("".join(node for node in nodes if isinstance(node, str)).strip())
         if arg.name is not None:
             for key in waiting:
+                cases.setdefault(comparable(key), i)
                 if is_default(key, page):
-                    cases["\x00"] = i
-                    continue
-                cases.setdefault(key, i)
-                if key[:1] in "+-.0123456789" and (number := parse_number(key)) is not None:
-                    cases.setdefault(f"{number:g}", i)
+                    cases[None] = i
             waiting.clear()
     return cases
 

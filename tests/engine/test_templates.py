@@ -16,7 +16,7 @@ from raywiki.corpus import Corpus
 from raywiki.dumps import split_dump
 from raywiki.engine import extract, extract_dumps, extract_plan, templates
 from raywiki.manifest import MANIFEST
-from raywiki.wikitext import CleanText
+from raywiki.wikitext import CleanText, clean_wikitext
 from raywiki.wikitext import table as wikitext_table
 
 USE = re.compile(r"\{\{([^{}]*)\}\}")
@@ -110,6 +110,38 @@ def test_a_whole_wiki_brings_its_own(tmp_path):
     assert rw.extract(corpus, dump).committed == ()
     assert rw.status(corpus, verify=True).problems == ()
     assert rw.gc(corpus, min_age=0).paths == ()
+
+
+def test_real_definitions_from_the_dump_to_the_text(tmp_path, monkeypatch):
+    """A local name of the namespace, a redirect, a box, a module that is known by its name, and one that is refused."""
+    monkeypatch.setitem(wikitext_table.CLEANERS, "raywiki", clean_wikitext)
+    pages = [
+        page_xml(1, "{{Hộp|x}}Dài {{dặm dài|10}}, {{Bản mẫu:chào|ai}}, {{hỏng|1|2}} và {{lạ|a=1}}.", title="Sông"),
+        template_page(2, "Đo dặm", "{{#invoke:Convert|convert|{{{1}}}|mi|km|abbr=on}}<noinclude>{{Hộp}}</noinclude>"),
+        template_page(3, "Dặm dài", redirect="Đo dặm"),
+        template_page(4, "Hộp", '<div class="navbox">{{{1}}}</div>'),
+        template_page(5, "Chào", "{{#switch:{{{1}}}|b=c|#default=xin chào {{{1|}}}}}"),
+        template_page(6, "Hỏng", "{{#switch:" + "{{{" * 200 + "}}"),
+        page_xml(7, "return 1", title="Mô đun:Convert", namespace=828),
+    ]
+    corpus = tmp_path / "corpus"
+    summary = rw.extract(corpus, whole_wiki(tmp_path, pages))
+    assert texts(corpus) == ["Dài 10 mi (16 km), xin chào ai, và."]
+    assert [text for text in summary.warnings if "Hỏng" in text or "hỏng" in text], summary.warnings
+    rows = rw.scan_articles(corpus).select("dropped_templates").collect().rows()
+    assert {each["name"] for each in rows[0][0]} == {"Hộp", "hỏng", "lạ"}
+    assert not [text for text in summary.notes if "--templates own" in text]
+
+
+def test_a_whole_wiki_without_its_own_templates_is_told_how_to_have_them(tmp_path):
+    dump, corpus = whole_wiki(tmp_path), tmp_path / "corpus"
+    for summary in (rw.extract(corpus, dump, templates="none"), rw.extract(corpus, dump)):
+        [note] = [text for text in summary.notes if "--templates own --overwrite" in text]
+        assert len(note) < 130
+    summary = rw.extract(corpus, dump, templates="own", overwrite=True)
+    assert not [text for text in summary.notes if "--templates own" in text]
+    one_of_two = rw.extract(tmp_path / "other", two_parts(tmp_path)[0])
+    assert not [text for text in one_of_two.notes if "--templates own" in text]
 
 
 def test_the_collected_file_holds_the_same_bytes_as_the_own_one(tmp_path):

@@ -170,3 +170,14 @@ def test_a_failing_renderer_costs_one_template():
     assert cleaned.failed_templates == {"breaks always": 2, "Breaks always": 1}
     assert cleaned.dropped_templates == {"breaks always": 2, "Breaks always": 1, "small": 1}
     assert cleaned.error is None
+
+
+def test_what_goes_is_mended_far_from_its_neighbours_too():
+    """Only what stands near a trace is looked at: what lies between two comes back in its place."""
+    far = "word (:), word " * 200
+    source = f"Ares ({{{{unknown}}}}; x<ref>a</ref>), {far}and <ref>b</ref>. {far}(<ref>c</ref>) ''y''<ref>d</ref>."
+    assert clean_wikitext(source).text == f"Ares (x), {far}and. {far}y."
+
+
+def test_a_full_stop_in_a_link_and_one_behind_the_reference_are_one():
+    assert clean_wikitext("On [[x|4 May, o. s.]]<ref>a</ref>. ''So etc.''<ref>b</ref>.").text == "On 4 May, o. s. So etc."

@@ -46,6 +46,7 @@ CASES = [
     ("en", "{{PAGENAME}} {{PAGENAME: file: a b.png }} {{NAMESPACE: Category:X }}", "Ant (insect) A b.png Category"),
     ("fr", "{{NOMPAGE}} {{JOURACTUEL}} {{NOMMOISACTUEL}} {{ANNEELOCALE}}", "Ant (insect) 8 mars 2024"),
     ("en", "{{CURRENTDAYNAME}} {{CURRENTTIME}} {{CURRENTTIMESTAMP}}", "Friday 09:07 20240308090705"),
+    ("ru", "{{grammar: genitive | Москва }} {{GRAMMAR: genitive}}.", "Москва."),
     ("tr", "{{ucfirst: iş }} {{lc: ISI }}", "İş ısı"),
     ("en", "{{CURRENTWEEK}} {{anchorencode: a b }} {{#formatdate: 2009-03-24 | mdy }}", "10 a_b March 24, 2009"),
     ("fr", "{{INITMAJUS: abc }} {{MINUS: ABC }}", "Abc abc"),

@@ -186,6 +186,29 @@ def test_a_long_switch_is_read_once():
     assert page.steps < 50
 
 
+@pytest.mark.parametrize("key", ["a", "{{lc:A}}"], ids=["literal", "run"])
+@pytest.mark.parametrize(
+    ("cases", "shown"),
+    [
+        ("02 = two | other", {"2.0": "two", "2": "two", "3": "other"}),
+        ("1000 = k | 1,000 = text", {"1000": "k", "1e3": "k", "1,000": "text"}),
+        ("#default = D | b = B", {"b": "B", "c": "D"}),
+        ("x | #default | y = D | b = B", {"x": "D", "c": "D", "b": "B"}),
+        ("#default = 1 | #default = 2", {"c": "2", "#default": "1"}),
+        ("b | c", {"b": "c", "z": "c"}),
+        ("b = B", {"b": "B", "z": "", "": ""}),
+        ("é = E", {"&eacute;": "E"}),
+    ],
+)
+def test_a_switch_is_the_same_on_a_page_and_in_a_definition(cases, shown, key):
+    """ParserFunctions' rules: numbers by value, `#default` falls through too, a last case without a result is the default."""
+    source = f"| {key} = A | {cases} }}}}"
+    known = wiki(s="{{#switch: {{{1|}}} " + source)
+    for value, expected in shown.items() | {"a": "A"}.items():
+        assert clean_wikitext(f"(x{{{{#switch: {value} {source})").text == f"(x{expected})"
+        assert clean_wikitext(f"(x{{{{s|{value}}}}})", templates=known).text == f"(x{expected})"
+
+
 def test_nested_calls_on_a_page_are_bounded():
     text = "{{hi|" * 20_000 + "x" + "}}" * 20_000
     assert clean_wikitext(text, templates=HOUSE).error is None
