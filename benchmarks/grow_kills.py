@@ -17,11 +17,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import raywiki as rw
 from raywiki.corpus import Corpus, tokens_table
 from raywiki.training.runs import require_run
+from raywiki.training.stored import run_folder
 
 RUN = "r1"
 
@@ -60,7 +63,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     time.sleep(3)
 
 
-def state(corpus: Path) -> dict[str, object]:
+def state(corpus: str | Path) -> dict[str, object]:
     """Digests of all tables, and of what training left: the losses that count, all evaluations, the newest weights."""
     opened = Corpus.open(corpus)
     tables = opened.tables()
@@ -68,7 +71,7 @@ def state(corpus: Path) -> dict[str, object]:
     found: dict[str, object] = {name: {part: each.digest for part, each in tables[name].items()} for name in names}
     lines = rw.scan_metrics(corpus, RUN).select("segment", "step", "train_loss", "part", "val_loss").collect()
     evals = rw.scan_evals(corpus, RUN).sort("segment", "moment", "step", "part", "window").collect()
-    run = require_run(opened.path("runs", RUN))
+    run = require_run(run_folder(opened, RUN))
     newest = Path(run.folder) / "checkpoints" / (Path(run.folder) / "checkpoints" / "LATEST").read_text().strip()
     found["losses"] = hashlib.sha256(lines.unique().sort(lines.columns).write_json().encode()).hexdigest()
     found["evaluations"] = hashlib.sha256(evals.write_json().encode()).hexdigest()
@@ -86,20 +89,32 @@ def main() -> None:
     parser.add_argument("--recipe", default="modern")
     given = parser.parse_args()
     given.to.mkdir(parents=True, exist_ok=True)
+    took = time_each(commands(given.to / "whole", given.dumps, given))
+    # Kills are spread over the commands by the time that each took, so a moment is as likely as another.
     draw = random.Random(given.seed)
+    planned = Counter(draw.choices(range(len(took)), weights=took, k=given.kills))
+    done = kill_each(commands(given.to / "killed", given.dumps, given), took, planned, draw)
+    assert (given.to / "killed" / "report.html").exists()
+    whole, killed = state(given.to / "whole"), state(given.to / "killed")
+    tell(done, whole, killed)
 
+
+def time_each(typed: list[list[str]]) -> list[float]:
+    """Seconds that each command takes when nobody disturbs it."""
     took = []
-    for words in commands(given.to / "whole", given.dumps, given):
+    for words in typed:
         began = time.monotonic()
         end(start(words), words)
         took.append(time.monotonic() - began)
     print(f"undisturbed: {sum(took):.0f} s for {len(took)} commands", flush=True)
+    return took
 
-    # Kills are spread over the commands by the time that each took, so a moment is as likely as another.
-    planned = Counter(draw.choices(range(len(took)), weights=took, k=given.kills))
+
+def kill_each(typed: list[list[str]], took: list[float], planned: Mapping[int, int], draw: random.Random) -> int:
+    """Start each command, kill it as often as is planned, and let it end then; how many were killed before they had ended."""
     done = 0
-    for number, words in enumerate(commands(given.to / "killed", given.dumps, given)):
-        for _ in range(planned[number]):
+    for number, words in enumerate(typed):
+        for _ in range(planned.get(number, 0)):
             process, moment = start(words), draw.uniform(0.5, took[number])
             try:
                 process.wait(moment)
@@ -107,14 +122,14 @@ def main() -> None:
                 kill(process)
                 done += 1
                 print(f"killed {words[0]} {' '.join(words[1:3])} after {moment:.1f} of {took[number]:.1f} s", flush=True)
-        process = start(words)
-        end(process, words)
-        if words[0] == "report":
-            assert (given.to / "killed" / "report.html").exists()
-    whole, killed = state(given.to / "whole"), state(given.to / "killed")
+        end(start(words), words)
+    return done
+
+
+def tell(kills: int, whole: dict[str, object], killed: dict[str, object]) -> NoReturn:
     for name, value in whole.items():
         print(f"{name:20} {'the same' if value == killed[name] else 'DIFFERENT'}")
-    print(json.dumps({"kills": done, "same": whole == killed}))
+    print(json.dumps({"kills": kills, "same": whole == killed}))
     raise SystemExit(whole != killed)
 
 
