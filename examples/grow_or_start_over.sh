@@ -13,9 +13,9 @@ FIRST_STEPS=${FIRST_STEPS:-200} # on part 1
 MORE_STEPS=${MORE_STEPS:-160}   # on all of them
 
 if [ $# -eq 0 ]; then
-    mkdir -p "$CORPUS-dumps"
-    python -c 'import sys, raywiki as rw; rw.write_sample_wiki(sys.argv[1])' "$CORPUS-dumps"
-    set -- "$CORPUS-dumps"/*.bz2
+    DUMPS=${CORPUS##*/}-dumps # here, wherever the corpus is
+    python -c 'import sys, raywiki as rw; rw.write_sample_wiki(sys.argv[1])' "$DUMPS"
+    set -- "$DUMPS"/*.bz2
 fi
 
 raywiki extract "$CORPUS" "$1"

@@ -40,6 +40,29 @@ def absolute(path: str) -> str:
     return LocalFileSystem._strip_protocol(path) if "://" not in path or path.startswith("file://") else path
 
 
+def local_folder(place: str | os.PathLike[str], whose: str) -> str:
+    """The path of a folder that can only be on this machine, its own or as `file://…` has it.
+
+    A URL would pass for a path and make a folder named `s3:`.
+
+    Args:
+        place: path or URL.
+        whose: what lies in the folder, for the sentence.
+
+    Raises:
+        ValueError: it is a URL of another place.
+
+    >>> local_folder("file:///tmp/demo", "the demo")
+    '/tmp/demo'
+    """
+    path = os.fspath(place)
+    if path.startswith(("file://", "local://")):
+        return str(LocalFileSystem._strip_protocol(path))
+    if "://" in path:
+        raise ValueError(f"{path} is no folder of this machine, and {whose} must lie in one: give its path")
+    return path
+
+
 def file_sha256(path: str) -> str:
     """SHA-256 (hex) of a file at a path or URL."""
     fs, inner = url_to_fs(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -117,11 +118,13 @@ def newcomer(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 
 def test_jobs_on_a_cluster_that_a_newcomer_makes(library, newcomer, tmp_path):
-    """Both blocks as they stand, in one shell, with `set -e`."""
+    """Both blocks as they stand, in one shell, with `set -e`; then a job whose log ends with its summary for programs."""
     [part] = (library / "dumps").glob("*articles1*")
     corpus = tmp_path / "corpus"
     names = {"CORPUS": str(corpus), "DUMP": str(part), "VOCABULARY": str(library / "pydoc.json")}
-    script = ["bash", "-euo", "pipefail", "-c", SNIPPETS["cluster"] + SNIPPETS["jobs"]]
+    again = 'ray job submit --submission-id again --working-dir jobs -- python curate_articles.py "$CORPUS" --json >&2\n'
+    again += "ray job logs again | tail -n 1\n"  # as examples/cluster/README.md has it
+    script = ["bash", "-euo", "pipefail", "-c", SNIPPETS["cluster"] + SNIPPETS["jobs"] + again]
     done = subprocess.run(script, cwd=ROOT, env={**newcomer, **names}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("succeeded") >= 5
@@ -131,6 +134,7 @@ def test_jobs_on_a_cluster_that_a_newcomer_makes(library, newcomer, tmp_path):
     assert all(manifest.digest == theirs[part].digest for part, manifest in ours.items())
     assert [record["step"] for record in read_metrics(corpus / "runs/r1/metrics.jsonl")][-1] == 20
     assert "nothing to do, nothing committed" in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["corpus"] == str(corpus)
 
 
 def test_a_job_that_fails_has_exit_status_1(ray_head, tmp_path):

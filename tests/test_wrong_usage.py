@@ -50,7 +50,7 @@ SENTENCES = [
     ("plan xwiki --parts 1 --mirror {mirror} --encoding {no}.json", ["no vocabulary file", "no.json"]),
     ("plan xwiki --parts 1 --mirror {mirror} --to s4://bucket", ["no file can be written to s4://bucket"]),
     ("plan xwiki --parts 1 --mirror {mirror} --to {file}", ["nothing can be written to", "is a file: choose another"]),
-    ("plan xwiki --parts 1 --mirror {mirror} --run r1", ["run r1 belongs to a corpus in a folder", "--wiki"]),
+    ("plan xwiki --parts 1 --mirror {mirror} --run r1", ["run r1 belongs to a corpus: give its folder or URL first", "--wiki"]),
     ("plan {corpus} --parts 1 --wiki 'x y'", ["'x y' is no name of a wiki"]),
     ("plan {corpus} --parts 1 --run nobody", ["there is no run nobody", "train one first"]),
     ("plan {corpus} --parts 1 --run ../r1", ["run='../r1' is no name of a run"]),
@@ -245,6 +245,7 @@ SENTENCES = [
     ("report {corpus} --to ''", ["the report has no name", "--to report.html"]),
     ("report {corpus} --to s4://bucket/r.html", ["s4"]),
     ("report memory://there --run r1", ["there is no run r1 in memory://there"]),
+    ("demo s3://bucket/demo", ["s3://bucket/demo is no folder of this machine", "the demo must lie in one"]),
     # --- status, inspect, gc, remove
     ("status {no}", ["no corpus at", "raywiki extract"]),
     ("status ''", ["the corpus has no name"]),

@@ -109,6 +109,10 @@ def _fit_until_it_passes(work: Work, placement: Placement) -> Fitted:
         work = replace(work, pace=_fewer_at_once(work.pace, errors))
         told.append(f"{error}: went on from the last checkpoint, time {len(told) + 1} of {MAX_FAILURES} at most")
         print(f"raywiki: {told[-1]}", file=sys.stderr, flush=True)
+        if work.stored:  # a node that died did not give back its lease, which expires later than a worker would wait for
+            wait_for_stored(StoredRun(work.stored))
+        else:
+            wait_for_run(work.plan.run.folder)
 
 
 def what_failed(errors: list[dict[str, Any]], failure: BaseException, workers: int) -> tuple[BaseException, bool]:
@@ -183,6 +187,7 @@ def _fit(work: Work, placement: Placement) -> tuple[BaseException | None, bool]:
     resources: dict[str, float] = {"CPU": placement.cpus, **gpu}
     require(resources, placement.workers)  # a node may have gone since: Ray would wait for another one for ever
     require_alike([work.corpus])
+    require(resources, placement.workers)  # what was lost a moment ago counts as alive, until it is asked
     trainer = TorchTrainer(
         _worker,
         train_loop_config={"work": work},

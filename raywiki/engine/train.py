@@ -20,7 +20,7 @@ from typing import Any, Unpack, cast
 
 from raywiki.corpus import Corpus, Manifest, Tables, tokens_table
 from raywiki.engine.fit import Fitted, Placement, fit_segment, place, wait_for_run, wait_for_stored
-from raywiki.files import require_writable
+from raywiki.files import local_folder, require_writable
 from raywiki.manifest import TABLES
 from raywiki.progress import Progress
 from raywiki.summary import WIDTH, as_html, not_evaluated, sentences, some_parts, table
@@ -138,6 +138,7 @@ def train_by(
     `runs` is the folder that holds the run's folder; the corpus's own when None.
     """
     started = time.monotonic()
+    runs = None if runs is None else local_folder(runs, "runs apart from their corpus")
     folder = check_train(corpus.require(), run, options, runs)
     stored = StoredRun(corpus.url_of("runs", run)) if runs is None and not corpus.is_local else None
     tables = corpus.tables()

@@ -177,7 +177,8 @@ class Target:
         return self.record is not None and self.record == {**self._body(export), "raywiki": self.record.get("raywiki")}
 
     def _put(self, name: str, export: Export) -> None:
-        put(self.path(name), json.dumps(self._body(export), ensure_ascii=False, indent=1) + "\n", self.fs)
+        with asking(self.url):
+            put(self.path(name), json.dumps(self._body(export), ensure_ascii=False, indent=1) + "\n", self.fs)
 
     def _foreign(self) -> list[str]:
         ours = {*self.done, RECORD, UNFINISHED}

@@ -36,6 +36,7 @@ from raywiki.training.flops import expected_rate
 from raywiki.training.metrics import read_metrics
 from raywiki.training.parts import part_tokens
 from raywiki.training.runs import METRICS, Run, RunConfig, open_run
+from raywiki.training.stored import saved_at
 from raywiki.training.workers import find_device
 
 DUMPS, CORPUS = "dumps", "corpus"  # where they go when nobody says
@@ -228,12 +229,12 @@ def _learner(corpus: Corpus | None, asked: Run | None, config: RunConfig) -> Lea
     sizes = {name: _model(name, config).n_scaling_params for name in SIZES}
     recipe = recipe_name(config.recipe)
     learner = Learner(config.size, recipe, config.model.n_scaling_params, sizes, _new_name(corpus))
-    if asked is None or asked.config != config or not asked.segments:
+    if corpus is None or asked is None or asked.config != config or not asked.segments:
         return learner
     lines = read_metrics(asked.folder / METRICS)
     return Learner(
         config.size, recipe, config.model.n_scaling_params, sizes, learner.new_run, asked.name,
-        asked.tokens_at(*asked.stands_at()), last_half_fall(lines), asked.segments[-1].schedule,
+        asked.tokens_at(*saved_at(corpus, asked.name)), last_half_fall(lines), asked.segments[-1].schedule,
     )  # fmt: skip
 
 

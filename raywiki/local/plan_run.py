@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean, median
 
 from raywiki.corpus import Corpus
+from raywiki.files import modified
 from raywiki.training.config import GPTConfig, recipe_name
 from raywiki.training.flops import Rate
 from raywiki.training.metrics import Metrics, leading_to_last, step_rates
 from raywiki.training.runs import METRICS, Run, check_run_name, read_run, require_run
+from raywiki.training.stored import run_folder
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,19 @@ class Speed:
 
 
 def runs_of(corpus: Corpus | None) -> list[Run]:
-    """The runs of a corpus in a folder, the one that was trained last at the end."""
-    if corpus is None or not corpus.is_local or not corpus.exists():
+    """The runs of a corpus, the one that was trained last at the end; of those in a store copies without their weights."""
+    if corpus is None or not corpus.exists():
         return []
-    runs = [run for name in corpus.runs() if (run := read_run(corpus.path("runs", name))) is not None]
-    return sorted(runs, key=_trained_at)
+    runs = [run for name in corpus.runs() if (run := read_run(run_folder(corpus, name, weights=False))) is not None]
+    return sorted(runs, key=lambda run: _trained_at(corpus, run))
 
 
 def named_run(corpus: Corpus | None, name: str) -> Run:
     """The run of that name. Raises ValueError when there is none."""
     check_run_name(name)
-    if corpus is None or not corpus.is_local:
-        raise ValueError(f"run {name} belongs to a corpus in a folder: give that folder first, and the wiki by --wiki")
-    return require_run(corpus.path("runs", name))
+    if corpus is None:
+        raise ValueError(f"run {name} belongs to a corpus: give its folder or URL first, and the wiki by --wiki")
+    return require_run(run_folder(corpus, name, weights=False))
 
 
 def run_to_ask(runs: Sequence[Run], size: str | None, recipe: str | None) -> Run | None:
@@ -93,6 +94,8 @@ def last_half_fall(lines: Sequence[Metrics]) -> float | None:
     return mean(before[part] - after[part] for part in both)
 
 
-def _trained_at(run: Run) -> float:
-    metrics = Path(run.folder / METRICS)
-    return metrics.stat().st_mtime if metrics.exists() else 0.0
+def _trained_at(corpus: Corpus, run: Run) -> float:
+    try:
+        return modified(corpus.fs.info(corpus.path("runs", run.name, METRICS)))
+    except FileNotFoundError:
+        return 0.0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import raywiki as rw
+from raywiki.files import local_folder
 from raywiki.report.evaluated import segment_ends
 from raywiki.report.growth import brought
 from raywiki.summary import as_html, table
@@ -61,7 +62,7 @@ class Demo:
 def demo(folder: str) -> Demo:
     """Run the demo in a folder: dump parts in `dumps/`, the corpus in `corpus/`. Takes up what an earlier run left."""
     started = time.monotonic()
-    home = Path(folder)
+    home = Path(local_folder(folder, "the demo"))
     corpus, vocabulary = home / "corpus", home / f"{ENCODING}.json"
     rw.Corpus(corpus).writable()
     _say("three dump parts from the documentation of Python's standard library")

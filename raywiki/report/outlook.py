@@ -18,11 +18,10 @@ from raywiki.local.todo import to_do
 from raywiki.manifest import tokens_table
 from raywiki.summary import plural, some_parts
 from raywiki.training.cache import cache_entries, cache_folder, cache_key
-from raywiki.training.checkpoint import stands_at
 from raywiki.training.locks import held_by
 from raywiki.training.parts import part_tokens
-from raywiki.training.runs import CHECKPOINTS, LOCK
-from raywiki.training.stored import StoredRun
+from raywiki.training.runs import LOCK
+from raywiki.training.stored import StoredRun, saved_at
 
 Runs = Mapping[str, dict[str, Any]]  # the content of each run's segments.json
 
@@ -64,13 +63,6 @@ def _training(tables: Tables, run: str, body: Mapping[str, Any]) -> list[str]:
     return steps
 
 
-def saved_at(corpus: Corpus, run: str) -> tuple[int, int]:
-    """Segment and step of a run's newest checkpoint; (0, 0) without one. See `checkpoint.stands_at`."""
-    if not corpus.is_local:
-        return StoredRun(corpus.url_of("runs", run)).stands_at()
-    return stands_at(Path(corpus.path("runs", run, CHECKPOINTS)))
-
-
 def writers(corpus: Corpus, runs: Runs, orphans: GcSummary, dumps: str | None) -> list[str]:
     """Who is writing now, as far as what it leaves tells: locks of trainings and downloads, files that have no manifest yet."""
     said = []
@@ -78,8 +70,8 @@ def writers(corpus: Corpus, runs: Runs, orphans: GcSummary, dumps: str | None) -
         stored = None if corpus.is_local else StoredRun(corpus.url_of("runs", run))
         if holder := stored.holder() if stored else held_by(Path(corpus.path("runs", run, LOCK))):
             said.append(f"run {run} is being trained ({holder})")
-    is_folder = dumps is not None and isinstance(url_to_fs(dumps)[0], LocalFileSystem)
-    if dumps is not None and is_folder and (holder := held_by(Path(dumps, DOWNLOAD_LOCK))):
+    fs, folder = url_to_fs(dumps) if dumps is not None else (None, "")
+    if isinstance(fs, LocalFileSystem) and (holder := held_by(Path(folder, DOWNLOAD_LOCK))):
         said.append(f"a download writes to {dumps} ({holder})")
     if orphans.young:
         files = f"{plural(orphans.young, 'file')} without a manifest, the newest {orphans.newest or 0:,.0f} s old"

@@ -100,7 +100,7 @@ def report(
     models. The same corpus gives the same file, in one step: afterwards there is the old one or the new one.
 
     Args:
-        corpus: folder or URL of the corpus. Runs are told of a corpus in a folder.
+        corpus: folder or URL of the corpus.
         to: file or URL to write; `report.html` in the corpus when None.
         run: tell of this run alone; of all when None.
         prompts: each segment's last checkpoint writes a text after each; the first words of two validation documents when None.

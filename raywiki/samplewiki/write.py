@@ -14,7 +14,7 @@ import bz2
 import os
 from pathlib import Path
 
-from raywiki.files import put
+from raywiki.files import local_folder, put
 from raywiki.samplewiki import articles, extras
 from raywiki.samplewiki.articles import Subject
 from raywiki.samplewiki.docs import Doc, read_idle_help, read_library, read_topics, read_zen
@@ -51,9 +51,9 @@ def write_sample_wiki(folder: str | os.PathLike[str], *, seed: int = 0) -> list[
     """Write the three dump parts of the sample wiki into `folder` (made if missing); return their paths in order.
 
     `seed` chooses the order of pages, their authors and times, and which articles are repeated. Files of the same name
-    are replaced, each at once. Takes a few seconds.
+    are replaced, each at once. Takes a few seconds. Raises ValueError when `folder` is a URL of another place.
     """
-    folder = Path(folder)
+    folder = Path(local_folder(folder, "the sample wiki"))
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     first_id = 1

@@ -26,7 +26,7 @@ from typing import Any
 from raywiki.corpus import Corpus
 from raywiki.files import asking, file_system, modified, put
 from raywiki.training.cache import COPIES, CacheEntry, cache_folder
-from raywiki.training.checkpoint import ABOUT, LATEST
+from raywiki.training.checkpoint import ABOUT, LATEST, stands_at
 from raywiki.training.init_from import RUN
 from raywiki.training.leases import Lease, hold_lease, lease_holder
 from raywiki.training.locks import held_by, hold_lock
@@ -247,6 +247,13 @@ def run_folder(corpus: Corpus, run: str, weights: bool = True, must: bool = True
     if must and not (folder / SEGMENTS).exists():
         raise ValueError(f"there is no run {run} in {corpus.url}: train one first")
     return folder
+
+
+def saved_at(corpus: Corpus, run: str) -> tuple[int, int]:
+    """Segment and step of a run's newest checkpoint, of one in a store without bringing it here; (0, 0) without one."""
+    if not corpus.is_local:
+        return StoredRun(corpus.url_of("runs", run)).stands_at()
+    return stands_at(Path(corpus.path("runs", run, CHECKPOINTS)))
 
 
 def clean_copies(dry_run: bool = False) -> tuple[list[CacheEntry], list[CacheEntry]]:

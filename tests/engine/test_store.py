@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from dump_server import body, classic, write_copy
 from killed_verbs import run_and_kill
 from little_corpus import TINY, TRAIN
 from verbs_here import without_ray
 
 import raywiki as rw
 from raywiki.corpus import Corpus
+from raywiki.engine import fit
 from raywiki.local.eval import evaluate
 from raywiki.training import config, leases, stored
 from raywiki.training.leases import hold_lease, lease_holder
@@ -32,6 +36,17 @@ def losses(corpus: str, run: str = "r1") -> list[float | None]:
     return rw.scan_metrics(corpus, run).collect()["train_loss"].to_list()
 
 
+def told_by_plan(corpus: str, little: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
+    """What `plan --run r1` says of one more part, were each step as fast as any other; nothing of the run is here before."""
+    rw.gc(corpus, cache=True)
+    dumps = {"viwiki-20260101-pages-articles4.xml-p400p499.bz2": body(4)}
+    mirror = write_copy(little.parent / "mirror", classic("viwiki", "20260101", dumps))
+    with monkeypatch.context() as patch:
+        patch.setattr("raywiki.local.plan_run.median", lambda _: 1000.0)
+        found = rw.plan(corpus, 1, mirrors=mirror, run="r1", device="cpu")
+    return found.speed, [line.replace(corpus, "CORPUS") for _, line in found.advice]
+
+
 @pytest.fixture(scope="module")
 def here(s3_server, tmp_path_factory):
     """Verbs in this process, with what they need to reach the server, and a bucket."""
@@ -40,6 +55,7 @@ def here(s3_server, tmp_path_factory):
         patch.setitem(config.SIZES, "nano", TINY)
         for name, value in s3_server.environment.items():
             patch.setenv(name, value)
+        patch.chdir(tmp_path_factory.mktemp("empty"))
         yield s3_server.make_bucket("wiki")
 
 
@@ -54,7 +70,7 @@ def corpus(here, little) -> str:
     return url
 
 
-def test_all_verbs_make_what_they_make_in_a_folder(corpus, little, tmp_path):
+def test_all_verbs_make_what_they_make_in_a_folder(corpus, little, tmp_path, monkeypatch):
     """In one test, as each needs what the ones before it have made."""
     folder, dumps = str(tmp_path / "corpus"), sorted((little / "dumps").iterdir())
     shutil.copytree(little / "corpus", folder)
@@ -80,6 +96,7 @@ def test_all_verbs_make_what_they_make_in_a_folder(corpus, little, tmp_path):
         found = {path.rpartition("/")[2] for path in Corpus(there).fs.find(there)}
         assert found == {path.name for path in (tmp_path / options["format"]).rglob("*") if path.is_file()}
     assert rw.report(corpus).runs == 1
+    assert told_by_plan(corpus, little, monkeypatch) == told_by_plan(folder, little, monkeypatch)
     rw.train(corpus, "r2", from_scratch="r1")
     assert str(rw.compare(corpus, "r1", "r2").to_dict()["parts"]).count("viwiki") == 3
     orphan = Corpus(corpus).path("articles", "part=viwiki-20260101-p100p199", "00009-left.parquet")
@@ -87,6 +104,7 @@ def test_all_verbs_make_what_they_make_in_a_folder(corpus, little, tmp_path):
     assert rw.gc(corpus, min_age=0).paths == (orphan,)
     rw.remove(corpus, "viwiki-20260101-p300p399")
     assert "viwiki-20260101-p300p399" not in Corpus(corpus).manifests("articles")
+    assert os.listdir() == []  # where a URL is taken for a path, there is a folder "s3:"
 
 
 def test_a_training_that_dies_goes_on_from_what_it_published(corpus, little, monkeypatch):
@@ -149,6 +167,27 @@ def test_one_process_at_a_time_trains_a_run(corpus, monkeypatch):
     with hold_lease(run.fs, run.path(stored.LEASE)), told:
         rw.train(corpus, "busy", **TRAIN)
     assert rw.train(corpus, "busy", **TRAIN).state == "trained"
+
+
+def test_a_node_that_dies_in_training_does_not_give_its_lease_back(corpus, monkeypatch):
+    """The next worker finds the lease of another machine, which a worker itself would not wait for."""
+    for name, value in {"EXPIRES": 0.6, "SETTLE": 0.1, "_PAUSE": 0.1}.items():
+        monkeypatch.setattr(leases, name, value)
+    run, calls, fit_once = stored.StoredRun(Corpus(corpus).url_of("runs", "lost")), [], fit._fit
+
+    def dies_first(work: fit.Work, placement: fit.Placement):
+        calls.append(work)
+        if len(calls) > 1:
+            monkeypatch.setattr(leases, "EXPIRES", 30.0)
+            return fit_once(work, placement)
+        dead = {"process": 1, "host": "gone", "since": "then", "machine": "another", "token": "t", "beat": 7}
+        run.fs.pipe_file(run.path(stored.LEASE), json.dumps(dead).encode())
+        return RuntimeError("node died"), False
+
+    monkeypatch.setattr(fit, "_fit", dies_first)
+    trained = rw.train(corpus, "lost", **TRAIN)
+    assert (len(calls), trained.state, run.holder()) == (2, "trained", "")
+    assert any("went on from the last checkpoint, time 1 of 3 at most" in each for each in trained.warnings)
 
 
 def test_a_lease_expires_when_it_is_not_renewed(here, monkeypatch):

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from engine_corpus import TRAIN
 
 import raywiki as rw
-from raywiki.engine import fit
+from raywiki.engine import cluster, fit
 from raywiki.training import plan_segment, read_metrics
 from raywiki.training.checkpoint import find_checkpoint
 from raywiki.training.locks import hold_lock
@@ -83,6 +84,16 @@ def test_a_run_that_stays_busy_is_refused(tmp_path, monkeypatch, capsys):
             fit.wait_for_run(tmp_path)
         assert "waiting for up to 0 s" in capsys.readouterr().err
     assert fit.wait_for_run(tmp_path) is False
+
+
+def test_a_node_that_turns_out_to_be_dead_is_not_waited_for(monkeypatch):
+    """Ray counts it as alive until it is asked; a group of workers that counted on it would wait for ever."""
+    alive = [{"CPU": 1.0}, {"CPU": 1.0}]
+    monkeypatch.setattr(cluster, "nodes", lambda: alive)
+    monkeypatch.setattr(cluster, "_is_autoscaling", lambda: False)
+    monkeypatch.setattr(fit, "require_alike", lambda places: alive.pop())
+    with pytest.raises(ValueError, match=r"^the Ray cluster has room for 1 times 1 CPU, not for 2: its node has 1 CPU; ask"):
+        fit._fit(SimpleNamespace(corpus="/corpus"), fit.Placement(2, "cpu", 1))
 
 
 def test_two_workers_of_ray_learn_what_one_process_learns(corpus, ray_session, capsys):

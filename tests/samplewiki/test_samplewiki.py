@@ -172,6 +172,13 @@ def test_same_python_writes_the_same_bytes(tmp_path: Path, monkeypatch: pytest.M
         assert again.read_bytes() == path.read_bytes()
 
 
+def test_a_url_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^s3://bucket/dumps is no folder of this machine, and the sample wiki must"):
+        write.write_sample_wiki("s3://bucket/dumps")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_of_this_machine_is_in_the_text(parts: list[list[Read]]) -> None:
     secrets = [sys.prefix, sys.base_prefix, str(Path.home()), str(Path.cwd())]
     for page in (page for part in parts for page in part):

@@ -134,6 +134,18 @@ def test_a_corpus_at_a_url_with_the_run_in_a_folder(corpus, capsys):
     assert not memory.exists("/without-ray/runs")
 
 
+def test_runs_at_a_url_are_refused(corpus, capsys, monkeypatch):
+    """They would go into a folder here that is named memory:."""
+    (corpus.parent / "work").mkdir()
+    monkeypatch.chdir(corpus.parent / "work")
+    assert main([str(corpus), "--run", "r1", *TINY, "--steps", "2", "--runs", "memory://runs"]) == 1
+    assert (
+        "memory://runs is no folder of this machine, and runs apart from their corpus must lie in one"
+        in capsys.readouterr().err
+    )
+    assert os.listdir() == []
+
+
 def test_mistakes_are_one_sentence_and_leave_nothing(corpus, capsys):
     for words, sentence in (
         (["--run", "r1", "--lr", "3e4"], "lr=30000 is no learning rate"),
