@@ -36,6 +36,7 @@ from raywiki.training.flops import expected_rate
 from raywiki.training.metrics import read_metrics
 from raywiki.training.parts import part_tokens
 from raywiki.training.runs import METRICS, Run, RunConfig, open_run
+from raywiki.training.plan import inherited_schedule
 from raywiki.training.stored import saved_at
 from raywiki.training.workers import find_device
 
@@ -234,7 +235,7 @@ def _learner(corpus: Corpus | None, asked: Run | None, config: RunConfig) -> Lea
     lines = read_metrics(asked.folder / METRICS)
     return Learner(
         config.size, recipe, config.model.n_scaling_params, sizes, learner.new_run, asked.name,
-        asked.tokens_at(*saved_at(corpus, asked.name)), last_half_fall(lines), asked.segments[-1].schedule,
+        asked.tokens_at(*saved_at(corpus, asked.name)), last_half_fall(lines), inherited_schedule(asked.segments),
     )  # fmt: skip
 
 

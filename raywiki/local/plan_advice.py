@@ -31,7 +31,8 @@ class Learner:
     """Who shall learn: the `run` of a corpus that can grow, or None for a new one that is called `new_run`.
 
     `weights` are those that scaling laws count, `sizes` has them for each named size. `seen` are the tokens that the run has
-    read, `fell` the nats by which its validation loss fell over the last half of them, None where no curve tells.
+    read, `fell` the nats by which its validation loss fell over the last half of them, None where no curve tells. `schedule`
+    is that of its next segment.
     """
 
     size: str

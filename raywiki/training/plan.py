@@ -93,8 +93,9 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     - The same request as before goes on with an unfinished segment. Other settings (`lr`, …) end it where it stands and do
       what is left of its steps.
     - Without a length, a segment makes `default_epochs` passes over the new parts, and then nothing is left to do.
-    - A segment with "wsd" after one with "wsd" goes on from the step before the decay, its `trunk_step`; any other, or
-      where that step's checkpoint is not there, from the last weights. Lengths count to the step where the run will stand.
+    - A later segment goes on from the last weights and warms up again ("rewarm"), where the rate had gone down. With "wsd" it
+      goes on from the step before the decay of the last one, its `trunk_step`, if that checkpoint is there; then later ones do so too.
+      Lengths count to the step where the run will stand.
 
     Args:
         run: see `open_run`.
@@ -221,7 +222,7 @@ class _Draft:
 
     @property
     def schedule(self) -> str:
-        return self.asked.get("schedule") or (_inherited(self.last.schedule) if self.last else "wsd")
+        return self.asked.get("schedule") or (inherited_schedule(self.kept) if self.kept else "wsd")
 
     @property
     def mix(self) -> str | None:
@@ -348,8 +349,15 @@ class _Draft:
         )
 
 
-def _inherited(schedule: str) -> str:
-    return "rewarm" if schedule == "cosine" else schedule
+def inherited_schedule(segments: Sequence[Segment]) -> str:
+    """The schedule of a segment that is asked for none: what had decayed warms up again, unless the run grows from its trunk.
+
+    Warmed up again a run ended lower than from its trunk at equal steps, the decay's counted: `benchmarks/growth.md`.
+    """
+    last = segments[-1]
+    from_trunk = len(segments) > 1 and last.start_step < segments[-2].end_step
+    has_decayed = last.schedule == "cosine" or (last.trunk_step < last.end_step and not from_trunk)
+    return "rewarm" if has_decayed else last.schedule
 
 
 def _check_parts(run: Run, parts: Sequence[PartTokens], accept_new_tokens: bool) -> None:

@@ -236,7 +236,7 @@ def test_another_replay_is_another_mixture(run):
     assert plan(run, [A, B], steps=60).segment.replay == 0.1  # the mixture stays
 
 
-@pytest.mark.parametrize(("schedule", "later"), [("cosine", "rewarm"), ("wsd", "wsd"), ("constant", "constant")])
+@pytest.mark.parametrize(("schedule", "later"), [("cosine", "rewarm"), ("wsd", "rewarm"), ("constant", "constant")])
 def test_the_schedule_is_inherited_and_begins_where_the_rate_had_ended(run, schedule, later):
     first = plan(run, [A], steps=50, schedule=schedule).segment
     assert segment_rate(first, 0) < first.lr / 2  # each warms up in a new run
@@ -246,6 +246,22 @@ def test_the_schedule_is_inherited_and_begins_where_the_rate_had_ended(run, sche
     ended = segment_rate(first, 49)
     assert grown.lr_from == ended
     assert abs(segment_rate(grown, 50) - ended) <= (grown.lr - ended) / grown.warmup_steps + 1e-12
+
+
+def test_a_run_that_grew_from_its_trunk_goes_on_doing_so_and_one_without_a_decay_needs_no_warm_up(run):
+    plan(run, [A], steps=50, schedule="wsd")
+    done(run, 30)
+    cut = plan(run, [A], steps=50, lr=1e-4).segment
+    assert (cut.start_step, cut.schedule) == (30, "wsd")  # the rate had not gone down
+    done(run, cut.trunk_step)
+    done(run, 50)
+    assert plan_segment(read_run(run.folder), [A, B], steps=30).segment.schedule == "rewarm"
+    grown = plan(run, [A, B], steps=30, schedule="wsd").segment
+    assert grown.start_step == cut.trunk_step < 50
+    done(run, grown.trunk_step, 2)
+    done(run, grown.end_step, 2)
+    again = plan(run, [A, B, C], steps=30).segment
+    assert (again.schedule, again.start_step) == ("wsd", grown.trunk_step)
 
 
 def test_lengths_that_nobody_misreads(run):

@@ -151,7 +151,7 @@ def run(tmp_path):
 
 def step(run: Run, parts, at_trunk=True, **asked):
     """Plan a segment as a command does, and leave the checkpoints that its training would."""
-    planned = plan_segment(read_run(run.folder) or run, parts, **{"total_batch_size": 160, **asked})
+    planned = plan_segment(read_run(run.folder) or run, parts, **{"total_batch_size": 160, "schedule": "wsd", **asked})
     if planned is not None:
         write_run(planned.run)
         places = [planned.segment.trunk_step] if at_trunk else []
@@ -160,16 +160,20 @@ def step(run: Run, parts, at_trunk=True, **asked):
     return planned
 
 
-def test_a_new_run_has_wsd_and_grows_from_before_its_decay(run):
+def test_a_run_with_wsd_grows_from_before_its_decay(run):
     first = step(run, [A], steps=50).segment
     assert (first.schedule, first.trunk_step, first.end_step) == ("wsd", 40, 50)
-    planned = plan_segment(read_run(run.folder), [A, B], steps=30)
+    planned = plan_segment(read_run(run.folder), [A, B], steps=30, schedule="wsd")
     grown = planned.segment
     assert (grown.schedule, grown.start_step, grown.end_step) == ("wsd", 40, 70)
     assert [part.base for part in grown.parts] == [400, 0]
     assert grown.lr_from == grown.lr == segment_rate(grown, 40)  # nothing is warmed up again
     assert "segment 2: steps 40 to 70;" in plan_title(planned)
     assert "goes on from step 40, the last one before the learning rate's decay (wsd): steps 40 to 50 of" in said(planned)
+
+
+def plan_wsd(run: Run, parts, **asked):
+    return plan_segment(read_run(run.folder), parts, schedule="wsd", **asked)
 
 
 def said(planned) -> str:
@@ -187,17 +191,17 @@ def test_other_schedules_go_on_from_the_last_weights(run, schedule):
 
 def test_without_the_trunk_it_goes_on_from_the_last_weights_and_says_so(run):
     step(run, [A], steps=50, at_trunk=False)  # as raywiki did before
-    planned = plan_segment(read_run(run.folder), [A, B], steps=30)
+    planned = plan_segment(read_run(run.folder), [A, B], steps=30, schedule="wsd")
     assert planned.segment.start_step == 50
     assert "the run's last weights, as there is no whole checkpoint of step 40, the last one before the decay" in said(planned)
 
 
 def test_a_growth_that_was_planned_and_lost_its_start_is_planned_again(run):
     step(run, [A], steps=50)
-    write_run(plan_segment(read_run(run.folder), [A, B], steps=30).run)  # killed before its first checkpoint
-    assert plan_segment(read_run(run.folder), [A, B], steps=30).segment.start_step == 40
+    write_run(plan_wsd(run, [A, B], steps=30).run)  # killed before its first checkpoint
+    assert plan_wsd(run, [A, B], steps=30).segment.start_step == 40
     shutil.rmtree(run.folder / "checkpoints" / "step_00000040")
-    again = plan_segment(read_run(run.folder), [A, B], steps=30)
+    again = plan_wsd(run, [A, B], steps=30)
     assert (again.index, again.segment.start_step, again.segment.steps) == (1, 50, 30)
     assert again.notes == ()
 
@@ -205,16 +209,16 @@ def test_a_growth_that_was_planned_and_lost_its_start_is_planned_again(run):
 def test_lengths_count_to_where_the_run_will_stand(run):
     step(run, [A], steps=50)
     for done in ({"steps": 50}, {"steps": 45}, {"until_step": 45}, {}):
-        assert plan_segment(read_run(run.folder), [A], **done) is None
+        assert plan_wsd(run, [A], **done) is None
     for more in ({"steps": 60}, {"until_step": 60}, {"more_steps": 10}):
-        segment = plan_segment(read_run(run.folder), [A], **more).segment
+        segment = plan_wsd(run, [A], **more).segment
         assert (segment.start_step, segment.end_step) == (40, 60)
     planned = step(run, [A], more_steps=10)
     write_run(planned.run)
     save_checkpoint(run.folder / "checkpoints", 55, {}, {"segment": 1}, keep=99)
     (run.folder / "checkpoints" / "LATEST").write_text("step_00000055.segment_1\n")
-    assert plan_segment(read_run(run.folder), [A], more_steps=10).run == planned.run  # unfinished, it goes on
-    assert plan_segment(read_run(run.folder), [A, B], steps=5, unfinished="cut").segment.start_step == 55
+    assert plan_wsd(run, [A], more_steps=10).run == planned.run  # unfinished, it goes on
+    assert plan_wsd(run, [A, B], steps=5, unfinished="cut").segment.start_step == 55
 
 
 def test_a_short_new_part_may_end_before_the_decay_did(run):
@@ -222,7 +226,7 @@ def test_a_short_new_part_may_end_before_the_decay_did(run):
     planned = step(run, [A, B], steps=5)
     assert (planned.segment.start_step, planned.segment.end_step) == (80, 85)
     assert read_run(run.folder).stands_at() == (1, 85)
-    assert plan_segment(read_run(run.folder), [A, B], steps=5) is None
+    assert plan_wsd(run, [A, B], steps=5) is None
     assert step(run, [A, B, C], steps=5).segment.start_step == 84
 
 
@@ -253,7 +257,8 @@ def test_growing_1_then_2_then_3_reads_each_window_once_an_epoch(tmp_path_factor
     parts = [PartTokens(f"p{n}", str(n) * 64, size) for n, size in enumerate(sizes)]
     for number, (steps, schedule) in enumerate(asked, start=1):
         batch = {"total_batch_size": 8 * sequences, "replay": replay}
-        assert step(run, parts[:number], steps=steps, schedule=schedule, **batch).index == number - 1
+        asked_of = {"steps": steps, "schedule": schedule, **batch}
+        assert step(run, parts[:number], **asked_of).index == number - 1
     grown = read_run(folder)
     for before, after in pairwise(grown.segments):
         assert after.start_step == (before.trunk_step if after.schedule == "wsd" else before.end_step)
