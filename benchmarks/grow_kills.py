@@ -69,11 +69,11 @@ def state(corpus: str | Path) -> dict[str, object]:
     tables = opened.tables()
     names = ["articles", "decisions", "signatures", "bands", "pairs", tokens_table(tables.require_encoding(None))]
     found: dict[str, object] = {name: {part: each.digest for part, each in tables[name].items()} for name in names}
-    lines = rw.scan_metrics(corpus, RUN).select("segment", "step", "train_loss", "part", "val_loss").collect()
+    lines = rw.scan_metrics(corpus, RUN).select("segment", "step", "train_loss", "val_loss").collect().rows()
     evals = rw.scan_evals(corpus, RUN).sort("segment", "moment", "step", "part", "window").collect()
     run = require_run(run_folder(opened, RUN))
     newest = Path(run.folder) / "checkpoints" / (Path(run.folder) / "checkpoints" / "LATEST").read_text().strip()
-    found["losses"] = hashlib.sha256(lines.unique().sort(lines.columns).write_json().encode()).hexdigest()
+    found["losses"] = hashlib.sha256("\n".join(sorted({str(line) for line in lines})).encode()).hexdigest()
     found["evaluations"] = hashlib.sha256(evals.write_json().encode()).hexdigest()
     found["weights"] = hashlib.sha256((newest / "model.safetensors").read_bytes()).hexdigest()
     return found
