@@ -35,8 +35,8 @@ from raywiki.training.config import SIZES, GPTConfig, find_size, recipe_name
 from raywiki.training.flops import expected_rate
 from raywiki.training.metrics import read_metrics
 from raywiki.training.parts import part_tokens
-from raywiki.training.runs import METRICS, Run, RunConfig, open_run
 from raywiki.training.plan import inherited_schedule
+from raywiki.training.runs import METRICS, Run, RunConfig, open_run
 from raywiki.training.stored import saved_at
 from raywiki.training.workers import find_device
 

@@ -93,9 +93,9 @@ def plan_segment(run: Run, parts: Sequence[PartTokens], **options: Unpack[Segmen
     - The same request as before goes on with an unfinished segment. Other settings (`lr`, …) end it where it stands and do
       what is left of its steps.
     - Without a length, a segment makes `default_epochs` passes over the new parts, and then nothing is left to do.
-    - A later segment goes on from the last weights and warms up again ("rewarm"), where the rate had gone down. With "wsd" it
-      goes on from the step before the decay of the last one, its `trunk_step`, if that checkpoint is there; then later ones do so too.
-      Lengths count to the step where the run will stand.
+    - A later segment goes on from the last weights and warms up again ("rewarm"), where the rate had gone down. With "wsd"
+      it goes on from the step before the last one's decay, its `trunk_step`, if that checkpoint is there, and so do those
+      after it. Lengths count to the step where the run will stand.
 
     Args:
         run: see `open_run`.
