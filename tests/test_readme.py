@@ -59,7 +59,7 @@ def test_library(library):
     assert len(parts) == 3
     printed = (library / "printed.txt").read_text()
     assert "trained to step 20" in printed
-    assert "trained to step 36" in printed  # from step 16, before the decay
+    assert "trained to step 40" in printed
     assert max(map(len, printed.splitlines())) <= 100
 
 
@@ -83,7 +83,7 @@ def test_commands_do_the_same(library, tmp_path, monkeypatch, capsys):
             main(arguments)
         assert left.value.code == 0, capsys.readouterr().err
     printed = capsys.readouterr().out
-    assert "trained to step 36" in printed
+    assert "trained to step 40" in printed
     for table in ("articles", "decisions", "tokens/encoding=pydoc"):
         ours, theirs = (rw.Corpus(folder / "corpus").manifests(table) for folder in (library, tmp_path))
         assert {part: each.digest for part, each in ours.items()} == {part: each.digest for part, each in theirs.items()}

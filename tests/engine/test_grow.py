@@ -55,7 +55,7 @@ def test_the_english_parts(english):
     assert [manifest.rows for manifest in rw.Corpus(corpus).manifests("articles").values()] == [30, 43, 33]
     assert articles.select(pl.col("text").str.starts_with("#REDIRECT").any()).collect().item() is False
     assert articles.select((pl.col("sha1_ok")).all()).collect().item() is True
-    assert [summary.train.step for summary in grown] == [5, 9, 13]  # each from before the decay
+    assert [summary.train.step for summary in grown] == [5, 10, 15]
     assert [len(summary.committed) for summary in grown] == [1, 1, 1]
     kept = rw.scan_documents(corpus).select(pl.len()).collect().item()
     assert kept == rw.scan_tokens(corpus, "gpt2").select(pl.len()).collect().item() > 90

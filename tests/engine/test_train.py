@@ -190,9 +190,9 @@ def test_changing_ones_mind(corpus, ray_session, capsys):
     before = read_run(corpus / "runs" / "r1")
     first, second = before.segments[0].part_names
     summary = rw.train(corpus, "r1", steps=5, parts=[first], accept_new_tokens=True, device="cpu", num_workers=1)
-    assert (summary.state, summary.step) == ("trained", 53)
+    assert (summary.state, summary.step) == ("trained", 65)
     plan = capsys.readouterr().err
-    assert "plan r1, segment 2: steps 48 to 53" in plan  # from before the decay
+    assert "plan r1, segment 2: steps 60 to 65" in plan
     assert f"other tokens than before in {first}" in plan
     after = read_run(corpus / "runs" / "r1")
     assert after.segments[:1] == before.segments
