@@ -36,6 +36,7 @@ def test_all_workers_take_half_as_much_and_the_result_says_so(tmp_path, monkeypa
 
     monkeypatch.setattr(fit, "_fit", run_once)
     monkeypatch.setattr(fit, "_read_result", lambda folder: "result")
+    monkeypatch.setattr(Plan.run, "folder", tmp_path, raising=False)
     work = fit.Work(Plan, "corpus", {}, {"batch_size": 12}, folder=str(tmp_path))
     fitted = fit._fit_until_it_passes(work, fit.Placement(2, "cuda", 1))
     assert sizes == [12, 6, 3]

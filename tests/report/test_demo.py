@@ -45,12 +45,12 @@ def test_the_demo_shows_what_it_made_and_finds_it_done_the_second_time(quick, tm
     assert "validation loss (nats a token): part 1 alone, then grown by parts 2 and 3" in last
     assert "text after 'Return the '" in last
     assert "it took" in last
-    assert read_metrics(tmp_path / "demo/corpus/runs/demo/metrics.jsonl")[-1]["step"] == 6
+    assert read_metrics(tmp_path / "demo/corpus/runs/demo/metrics.jsonl")[-1]["step"] == 7
     files = {path: path.stat().st_mtime_ns for path in (tmp_path / "demo/corpus").rglob("*.parquet")}
     again = run_demo(capsys)
     assert "nothing to do, nothing committed" in again
     assert [line for line in again.splitlines() if line.startswith("train ")] == [
-        line for line in again.splitlines() if line.startswith("train ") and "it stands at step 6" in line
+        line for line in again.splitlines() if line.startswith("train ") and "it stands at step 7" in line
     ]
     assert files == {path: path.stat().st_mtime_ns for path in (tmp_path / "demo/corpus").rglob("*.parquet")}
     told = again[again.index("rows by table and part") :].splitlines()
@@ -72,4 +72,4 @@ def test_a_demo_that_was_interrupted_is_taken_up(quick, monkeypatch, capsys):
     assert left.value.code == 130
     capsys.readouterr()
     screen = run_demo(capsys)
-    assert "trained to step 6" in screen
+    assert "trained to step 7" in screen
