@@ -51,7 +51,7 @@ class SegmentOptions(TypedDict, total=False):
     epochs: Annotated[float | None, "Passes over the new parts; by default 1 to 4, from the number of tokens and weights."]
     total_batch_size: Annotated[int | None, "Tokens in one optimiser step; by default from the number of tokens and weights."]
     lr: Annotated[float | None, "Peak learning rate; the run's last one, or that of its size and recipe."]
-    schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; by default wsd for a new run, then rewarm."]
+    schedule: Annotated[str | None, f"Learning rate: {', '.join(SCHEDULES)}; wsd for a new run, then rewarm or constant."]
     warmup_steps: Annotated[int | None, "Steps of warm-up; a tenth of the segment, at most 1,000, by default."]
     replay: Annotated[float | None, "Share of the older parts in a segment that brings new ones; 0.25 by default."]
     mix: Annotated[
