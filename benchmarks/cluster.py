@@ -13,7 +13,6 @@ one joins before the next verb. TO is a new folder. Without dumps those of the s
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
@@ -27,6 +26,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
 import pytest
+from grow_kills import weights_digest
 from little_corpus import make_dumps
 from ray_nodes import Nodes
 from verbs_here import without_ray
@@ -228,11 +228,10 @@ def state(corpus: str, run: str) -> dict[str, object]:
     opened = require_run(run_folder(Corpus(corpus), run))
     lines = rw.scan_metrics(corpus, run).select("step", "train_loss", "val_loss").collect().unique().sort("step")
     segment = opened.segments[-1]
-    newest = opened.folder / "checkpoints" / (opened.folder / "checkpoints" / "LATEST").read_text().strip()
     return {
         "losses": lines.rows(),
         "order": order_digest(segment, segment.start_step, segment.end_step),
-        "weights": hashlib.sha256((newest / "model.safetensors").read_bytes()).hexdigest(),
+        "weights": weights_digest(opened),
     }
 
 

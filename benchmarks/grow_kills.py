@@ -23,7 +23,8 @@ from typing import NoReturn
 
 import raywiki as rw
 from raywiki.corpus import Corpus, tokens_table
-from raywiki.training.runs import require_run
+from raywiki.training.checkpoint import find_checkpoint
+from raywiki.training.runs import CHECKPOINTS, Run, require_run
 from raywiki.training.stored import run_folder
 
 RUN = "r1"
@@ -74,11 +75,17 @@ def state(corpus: str | Path) -> dict[str, object]:
     lines = lines.select("segment", "step", "train_loss", "part", "loss").collect()
     evals = rw.scan_evals(corpus, RUN).sort("segment", "moment", "step", "part", "window").collect()
     run = require_run(run_folder(opened, RUN))
-    newest = Path(run.folder) / "checkpoints" / (Path(run.folder) / "checkpoints" / "LATEST").read_text().strip()
     found["losses"] = hashlib.sha256(lines.unique().sort(lines.columns).write_json().encode()).hexdigest()
     found["evaluations"] = hashlib.sha256(evals.write_json().encode()).hexdigest()
-    found["weights"] = hashlib.sha256((newest / "model.safetensors").read_bytes()).hexdigest()
+    found["weights"] = weights_digest(run)
     return found
+
+
+def weights_digest(run: Run) -> str:
+    """SHA-256 of the weights of a run's newest checkpoint."""
+    newest = find_checkpoint(run.folder / CHECKPOINTS)
+    assert newest is not None
+    return hashlib.sha256((newest.folder / "model.safetensors").read_bytes()).hexdigest()
 
 
 def main() -> None:
