@@ -95,6 +95,8 @@ def sign(tables: Tables, settings: Mapping[str, Any]) -> None:
 
 def _sign_shard(item: _ShardTask) -> tuple[Shard | None, float]:
     """Ray task: the signatures of one shard of articles, and the seconds that they took."""
+    # A worker's first call makes tables of all characters, which takes as long as a MB of text and is no part's work.
+    curation.articles_to_signatures(pa.table({"page_id": [0], "text": [""]}), **item.numbers)
     corpus, started = Corpus(item.corpus), time.monotonic()
     texts = corpus.iter_shard(item.articles, item.articles.shards[item.index], ["page_id", "text"])
     signed = (curation.articles_to_signatures(table, **item.numbers) for table in texts)

@@ -274,9 +274,10 @@ def _commit(tables: Tables, part: _PartToEncode, done: dict[int, _Encoded]) -> M
 
 def _encode_shard(item: tuple[_PartToEncode, int]) -> _Encoded:
     """Ray task: one shard of articles to one shard of tokens, by the fast backend where it may be asked."""
-    started, (part, index) = time.monotonic(), item
+    part, index = item
     plain, vocabulary = _encoding(part.corpus, part.settings["encoding"], part.settings["vocabulary"])
     fast = None if part.failed else fast_encoding(plain, vocabulary)
+    started = time.monotonic()  # the libraries take half a second to be there, whatever the part
     counts: Counter[str] = Counter()
     shard = failed = None
     try:
