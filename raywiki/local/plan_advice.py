@@ -204,7 +204,8 @@ def _grow_or_not(learner: Learner, base: Step | None, step: Step) -> str:
     over = f"fresh weights over all of it take {duration(step.train_seconds)} ({plural(step.passes, 'pass', 'passes')})"
     if learner.run is None or base is None:
         return f"there is no run of {learner.size}, {learner.recipe}, to grow: {over}"
-    where = "from before its decay" if learner.schedule == "wsd" else "from its last weights, warmed up again"
+    begins = {"wsd": "from before its decay", "rewarm": "from its last weights, warmed up again"}
+    where = begins.get(learner.schedule, "from its last weights")
     costs = (
         f"growing {learner.run} {where} costs the new tokens alone, with {REPLAY:.0%} of old ones among them: "
         f"{duration(grow_seconds(base, step))}; starting over, {over}"
