@@ -13,6 +13,7 @@ from raywiki.wikitext.locales import locale
 from raywiki.wikitext.magic import chain
 from raywiki.wikitext.numbers import integer, local_digits
 
+# Babel has most of them too, but `month_number` knows all of these languages at once and must not load twenty locales.
 _MONTHS = {
     "en": "January February March April May June July August September October November December",
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",

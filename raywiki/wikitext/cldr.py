@@ -11,12 +11,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from raywiki.wikitext.bundled import DATA
+from raywiki.wikitext.locales import locale
 
 if TYPE_CHECKING:
     from babel import Locale
 
 _REMARK = re.compile(r" ?[(（][^()（）]*[)）]$")  # "Myanmar (Burma)"
-_LOCALES = {"zh": "zh_Hant", "simple": "en", "no": "nb"}  # names on the Chinese wiki are in traditional characters here
+_VARIANTS = {"zh": "zh-hant"}  # names on the Chinese wiki are in traditional characters here
 _CAPITALISED = {"vi", "el"}  # CLDR begins their names with a capital, texts do not
 _ENGLISH = ("en", "simple")
 
@@ -40,14 +41,8 @@ def country_codes() -> dict[str, str]:
     return {code: main for main, others in codes.items() for code in (main, *others.split())}
 
 
-@cache
 def _locale(language: str) -> Locale | None:
-    from babel import Locale, UnknownLocaleError
-
-    try:
-        return Locale.parse(_LOCALES.get(language, language.replace("-", "_")))
-    except (UnknownLocaleError, ValueError):
-        return None
+    return locale(_VARIANTS.get(language, language))
 
 
 @cache
@@ -61,8 +56,8 @@ def language_name(code: str, language: str) -> str:
     for known in (code, code.split("-")[0]):
         if known in own:
             return str(own[known])
-        locale = _locale(language)
-        name = locale.languages.get(known.replace("-", "_")) if locale else None
+        found = _locale(language)
+        name = found.languages.get(known.replace("-", "_")) if found else None
         if name:
             name = _REMARK.sub("", name.partition(";")[0])
             return (
@@ -86,8 +81,8 @@ def _country(code: str, language: str) -> str:
     own = _exceptions()["countries"].get(language, {}).get(code)
     if own:
         return str(own)
-    locale = _locale(language)
-    name = (locale.territories.get(code) if locale else None) or ""
+    found = _locale(language)
+    name = (found.territories.get(code) if found else None) or ""
     if language in _ENGLISH:
         name = name.replace(" & ", " and ").replace("St. ", "Saint ")
     return _REMARK.sub("", name)
@@ -114,12 +109,12 @@ def unit_pattern(unit: str, length: str, is_one: bool, language: str) -> str:
     """
     from babel.units import UnknownUnitError, format_unit
 
-    locale = _locale(language)
-    if locale is None:
+    found = _locale(language)
+    if found is None:
         return ""
     value = 1 if is_one else 100 if language == "ar" else 7  # of many plurals the one that most numbers have
     try:
-        shown = format_unit(value, unit, "long" if length == "long" else "short", locale=locale)
+        shown = format_unit(value, unit, "long" if length == "long" else "short", locale=found)
     except UnknownUnitError:
         return ""
     return shown.replace(str(value), "{0}") if str(value) in shown else ""

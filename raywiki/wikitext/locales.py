@@ -1,4 +1,4 @@
-"""Babel's locale of a wiki's language: plural rules, and names of months, days and languages (Unicode CLDR)."""
+"""Babel's locale of a wiki's language (Unicode CLDR), its plural rules, and what {{#language:}} shows."""
 
 from __future__ import annotations
 

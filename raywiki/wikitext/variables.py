@@ -21,11 +21,14 @@ _TIMES = {
     "monthname": "F", "monthnamegen": "xg", "time": "H:i", "timestamp": "xnYxnmxndxnHxnixns", "week": "W", "year": "Y",
     "isoyear": "o",
 }  # fmt: skip
+# At the time of the last edit, which a dump tells, and no other is known.
+_TIMES_OF = frozenset(which + name for which in ("current", "local", "revision") for name in _TIMES)
 _TITLES = (
     "pagename", "fullpagename", "basepagename", "rootpagename", "subpagename", "subjectpagename", "articlepagename",
     "talkpagename", "namespace", "namespacenumber", "subjectspace", "articlespace", "talkspace",
 )  # fmt: skip
 PAGE_NAMES = frozenset(_TITLES) | {f"{name}e" for name in _TITLES}
+VARIABLES = PAGE_NAMES | _TIMES_OF | {"directionmark", "contentlanguage"}
 _NAMESPACES = {"file": 6, "category": 14, "template": 10}
 
 
@@ -39,23 +42,21 @@ def renderer(written: str, language: str) -> Callable[[Template], str | None] | 
 @cache
 def _variables(language: str) -> dict[str, str]:
     """Name as written → English name in lower case."""
-    times = {which + name for which in ("current", "local") for name in _TIMES}
-    known = PAGE_NAMES | times | {"directionmark", "contentlanguage"}
-    found = {name.upper(): name for name in known}
+    found = {name.upper(): name for name in VARIABLES}
     found |= {"CURRENTMONTH2": "currentmonth", "LOCALMONTH2": "localmonth", "CONTENTLANG": "contentlanguage",
               "DIRMARK": "directionmark", "PAGELANGUAGE": "contentlanguage"}  # fmt: skip
     for local, name in magic_names(language).items():
-        if name in known:
+        if name in VARIABLES:
             found.setdefault(local.upper(), name)
     return found
 
 
 def variable(name: str, page: Page) -> str | None:
     """The value of a variable, by its English name in lower case."""
-    for which in ("current", "local"):
-        if (code := _TIMES.get(name.removeprefix(which))) and name.startswith(which):
-            shown = format_time(code, page.now, page.site.language)
-            return shown.lstrip("0") if code == "W" else shown
+    if name in _TIMES_OF:
+        code = _TIMES[name.removeprefix("current").removeprefix("local").removeprefix("revision")]
+        shown = format_time(code, page.now, page.site.language)
+        return shown.lstrip("0") if code == "W" else shown
     if name == "directionmark":
         return ""
     if name == "contentlanguage":

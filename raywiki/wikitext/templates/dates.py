@@ -262,21 +262,3 @@ def month_name(t: Template) -> str | None:
     number = month_number(t[1])
     shown = format_date("", str(number), "", t.language) if number else None
     return shown[:3] if shown and "abbrev" in t.key else shown
-
-
-@template("currentyear", "currentmonth", "currentmonthname", "currentday", "currentday2", "currentisoyear",
-          "currentmonth1", "currentmonthnamegen", "localyear", "localmonth", "localday",
-          "localmonthname", "revisionyear", "revisionmonth", "currentdayname", "currenttime", "currenttimestamp",
-          "revisionday")  # fmt: skip
-def current(t: Template) -> str | None:
-    """`{{CURRENTYEAR}}` and its kin: at the time when the page was last edited."""
-    now, name = t.page.now, t.key
-    if name.endswith("year"):
-        return str(now.year)
-    if "monthname" in name:
-        return format_date("", str(now.month), "", t.language) or None
-    if name.endswith(("month", "month1")):
-        return str(now.month) if name.endswith("1") else f"{now.month:02}"
-    if name.endswith(("day", "day2")):
-        return f"{now.day:02}" if name.endswith("2") else str(now.day)
-    return None

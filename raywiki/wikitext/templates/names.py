@@ -7,22 +7,12 @@ import re
 from raywiki.wikitext.cldr import countries_by_name, country_codes, country_name, language_codes
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import english_template, template
+from raywiki.wikitext.variables import VARIABLES, renderer
 
 
-@template(
-    "pagename",
-    "fullpagename",
-    "basepagename",
-    "subpagename",
-    "articlepagename",
-    "subjectpagename",
-    "rootpagename",
-    "pagenamee",
-    "pagename base",
-)
-def page_name(t: Template) -> str | None:
-    title = t.page.title
-    return re.sub(r"\s*\([^()]*\)$", "", title) if t.key == "pagename base" else title or None
+@template("pagename base")
+def title_without_remark(t: Template) -> str | None:
+    return re.sub(r"\s*\([^()]*\)$", "", t.page.title) or None
 
 
 _SITE_NAMES = {
@@ -36,15 +26,11 @@ def site_name(t: Template) -> str:
     return _SITE_NAMES.get(t.language, "Wikipedia")
 
 
-@template("contentlanguage", "contentlang")
-def content_language(t: Template) -> str:
-    return t.language
-
-
-@template("namespace", "namespacee", "subjectspace", "articlespace", "talkspace")
-def namespace(t: Template) -> str:
-    """That of articles has no name."""
-    return ""
+@template(*VARIABLES, "contentlang")
+def as_variable(t: Template) -> str | None:
+    """`{{currentyear}}`, `{{pagename}}`: templates by the names of MediaWiki's variables, which are written in capitals."""
+    known = renderer(t.key.upper(), t.language)
+    return known(t) if known else None
 
 
 @template("format link", "format linkr")
