@@ -1,13 +1,14 @@
 """How long does a core wait between two tasks of a verb, and how much faster is `extract` with two cores than with one?
 
     python benchmarks/cores.py [--tasks 12] [--seconds 0.5] [--runs 3]
-    python benchmarks/cores.py PART.bz2 [--runs 3]
+    python benchmarks/cores.py PART.bz2 [--runs 3] [--verb read_dump]
 
 Without a part, tasks that only sleep run on two cores by Ray Data as it comes and by `engine.cluster.run`, in turn: the time
 from the first one's start to the last one's end, over that of a perfect schedule, and the median of what lies between two
-tasks of a worker. Sleeping makes it nearly independent of what else the machine does. With a part, `extract` reads it with one
-core and with two, in turn, each in a Ray of its own that is up before; prints wall and CPU seconds of each, and the ratio of
-the medians of the walls. On a machine that others use, RAY_worker_niceness=0 keeps tasks from waiting for them.
+tasks of a worker. Sleeping makes it nearly independent of what else the machine does. With a part, `extract`, or a
+pipeline of `read_dump` that counts the characters of the pages, reads it with one core and with two, in turn, each in a Ray of
+its own that is up before; prints the wall seconds of each, and the ratio of their medians. On a machine that
+others use, RAY_worker_niceness=0 keeps tasks from waiting for them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,12 @@ from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import raywiki as rw
 from raywiki.engine import cluster
+from raywiki.summary import plural
 
 
 def main() -> None:
@@ -33,12 +39,13 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=12)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--verb", choices=["extract", "read_dump"], default="extract")
     parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)  # of one run, in a process of its own
     args = parser.parse_args()
     if args.cores:
-        print(json.dumps(extracted(args.dump, args.cores)))
+        print(json.dumps(seconds_of(args.verb, args.dump, args.cores)))
     elif args.dump:
-        compare_cores(args.dump, args.runs)
+        compare_cores(args.dump, args.runs, args.verb)
     else:
         compare_waits(args.tasks, args.seconds, args.runs)
 
@@ -92,31 +99,35 @@ def waits(naps: list[tuple[float, float, int]]) -> list[float]:
     return [after[0] - before[1] for each in by_worker.values() for before, after in pairwise(each)]
 
 
-def compare_cores(dump: str, runs: int) -> None:
+def compare_cores(dump: str, runs: int, verb: str) -> None:
     walls: dict[int, list[float]] = {1: [], 2: []}
     for number in range(runs):
         for cores, times in walls.items():
-            command = [sys.executable, __file__, dump, "--cores", str(cores)]
-            before = os.times()
+            command = [sys.executable, __file__, dump, "--verb", verb, "--cores", str(cores)]
             wall = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
-            after = os.times()
-            used = after.children_user + after.children_system - before.children_user - before.children_system
-            print(f"run {number + 1}, {cores} cores: {wall:6.1f} s, {used:6.1f} s of CPU with Ray's start", flush=True)
+            print(f"run {number + 1}, {plural(cores, 'core')}: {wall:6.1f} s", flush=True)
             times.append(wall)
     one, two = (statistics.median(times) for times in walls.values())
     print(f"two cores are {one / two:.2f} times as fast as one")
 
 
-def extracted(dump: str, cores: int) -> float:
-    """Wall seconds of `extract` once Ray is up and its workers have started."""
-    import raywiki as rw
-
+def seconds_of(verb: str, dump: str, cores: int) -> float:
+    """Wall seconds of a verb once Ray is up and its workers have started."""
     start(cores)
     list(cluster.run(nap, [(number, 0.5) for number in range(4 * cores)]))
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
-        rw.extract(f"{folder}/corpus", dump)
+        if verb == "extract":
+            rw.extract(f"{folder}/corpus", dump)
+        else:
+            counted = rw.read_dump(dump).map_batches(count_characters, batch_format="pyarrow")
+            counted.context.enable_progress_bars = counted.context.print_on_execution_start = False
+            print(f"{sum(row['characters'] for row in counted.iter_rows()):,} characters")
         return time.monotonic() - began
+
+
+def count_characters(pages: pa.Table) -> pa.Table:
+    return pa.table({"characters": [pc.sum(pc.utf8_length(pages["text"])).as_py() or 0]})
 
 
 if __name__ == "__main__":

@@ -26,16 +26,25 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 
+from grow_kills import weights_digest
 from little_corpus import make_dumps
 from made_corpus import ARTICLES, part_ids
 from ray_nodes import Nodes
 from s3_server import Server
 from verbs_at_once import run_at_once
 
+import raywiki as rw
 from raywiki.corpus import Corpus, Manifest, Shard
 from raywiki.files import store_error
+from raywiki.training.runs import require_run
+from raywiki.training.stored import run_folder
 
 RunAtOnce = Callable[[Sequence[str], int, Mapping[str, str]], list[tuple[int, str]]]
+MADE = {
+    "extract": ["articles"],
+    "curate": ["signatures", "bands", "pairs", "decisions"],
+    "tokenize": ["tokens/encoding=vocabulary"],
+}
 PARTS, SHARDS = 50, 100  # parts of the corpus that is looked at, and shards of each
 
 
@@ -132,30 +141,66 @@ def _at_once(
 
 
 def full(folder: Path) -> None:
-    """Fill a store of eight volumes of 1 MB each; then verbs meet it, and do the same again when it has more volumes."""
+    """Fill a store of eight volumes of 1 MB each; then verbs meet it, and do the same again when it has more volumes.
+
+    Each verb has a corpus of its own that was brought so far while there was room.
+    """
     (folder / "dumps").mkdir()
     dumps = [str(path) for path in make_dumps(folder / "dumps", articles=40)]
-    alone = _at_once(str(folder / "alone"), dumps, 1, Counter())
     server = Server(folder / "store", ("-master.volumeSizeLimitMB=1", "-volume.max=8")).start()
     try:
         os.environ.update(server.environment)
-        bucket = server.make_bucket("wiki")
+        bucket, vocabulary = server.make_bucket("wiki"), str(folder / "vocabulary.json")
+        whole = str(folder / "whole")
+        verbs = _verbs(whole, dumps, vocabulary)
+        _run(verbs, ["extract", "curate"], server)
+        rw.train_tokenizer(whole, to=vocabulary, vocab_size=300)
+        _run(verbs, ["tokenize", "train"], server)
+        asked = {"export": ["export", whole, "--format", "jsonl", "--to", f"{bucket}/export"]}
+        for number, name in enumerate(verbs):
+            own = _verbs(f"{bucket}/{name}", dumps, vocabulary)
+            _run(own, list(own)[:number], server)
+            asked[name] = own[name]
         _fill(Corpus(f"{bucket}/filler"))
-        url, said = f"{bucket}/corpus", Counter[str]()
-        for words in (["extract", url, *dumps], ["export", url, "--format", "jsonl", "--to", f"{bucket}/export"]):
-            if words[0] == "export":  # of a corpus that is there
-                words[1] = str(folder / "alone")
+        for name, words in asked.items():
             begun = time.perf_counter()
             [(status, last)] = run_at_once(words, 1, server.environment)
-            print(f"{words[0]} into it, {time.perf_counter() - begun:.1f} s: status {status}, {last}", flush=True)
+            print(f"{name} into it, {time.perf_counter() - begun:.1f} s: status {status}, {last}", flush=True)
         server.stop()
         server.limits = ("-master.volumeSizeLimitMB=64", "-volume.max=100")
         server.start()
         server.make_bucket("wiki")
-        same = _at_once(url, dumps, 1, said) == alone
-        print(f"with room, the same again: {dict(said)}; tables {'the same' if same else 'DIFFERENT'}", flush=True)
+        for name, words in asked.items():
+            [(status, last)] = run_at_once(words, 1, server.environment)
+            same = status == 0 and _made_by(name, f"{bucket}/{name}") == _made_by(name, whole)
+            print(f"{name} with room: status {status}, {'as in a folder' if same else f'OTHERWISE: {last}'}", flush=True)
     finally:
         server.stop()
+
+
+def _verbs(url: str, dumps: list[str], vocabulary: str) -> dict[str, list[str]]:
+    small = ["--size", "nano", "--recipe", "classic", "--seq-len", "32", "--steps", "20", "--total-batch-size", "256"]
+    return {
+        "extract": ["extract", url, *dumps],
+        "curate": ["curate", url, "--min-chars", "100"],
+        "tokenize": ["tokenize", url, "--encoding", vocabulary, "--val-fraction", "0.2"],
+        "train": ["train", url, "--run", "r1", "--device", "cpu", "--checkpoint-every", "10", "--eval-every", "10", *small],
+    }
+
+
+def _run(verbs: Mapping[str, Sequence[str]], names: Sequence[str], server: Server) -> None:
+    for name in names:
+        [(status, last)] = run_at_once(verbs[name], 1, server.environment)
+        assert status == 0, last
+
+
+def _made_by(name: str, url: str) -> object:
+    """What a verb left: digests of its tables, or of the weights. An export says by its status that it is whole."""
+    corpus = Corpus(url)
+    if name == "train":
+        return weights_digest(require_run(run_folder(corpus, "r1")))
+    tables = corpus.tables()
+    return {f"{table} {part}": each.digest for table in MADE.get(name, []) for part, each in tables[table].items()}
 
 
 def _fill(corpus: Corpus) -> None:
