@@ -10,6 +10,11 @@ from functools import cache
 from raywiki.wikitext.bundled import words_of
 
 _FILE = "magic_words.txt"
+# Codes of wikis that MediaWiki spells otherwise. Source: its `LanguageCode::getDeprecatedCodeMapping`; the Norwegian is Bokmål.
+_MESSAGES = {
+    "no": "nb", "als": "gsw", "bat-smg": "sgs", "be-x-old": "be-tarask", "fiu-vro": "vro", "roa-rup": "rup",
+    "zh-classical": "lzh", "zh-min-nan": "nan", "zh-yue": "yue",
+}  # fmt: skip
 
 
 @cache
@@ -18,8 +23,10 @@ def chain(language: str) -> tuple[str, ...]:
 
     >>> chain("ltg")
     ('ltg', 'lv', 'en')
+    >>> chain("no")
+    ('no', 'nb', 'nn', 'en')
     """
-    found = [language]
+    found = [language, *filter(None, [_MESSAGES.get(language)])]
     for code in found:
         found += [other for other in words_of(_FILE).get(code, {}).get("fallback", []) if other not in found]
     return (*(code for code in found if code != "en"), "en")

@@ -22,12 +22,9 @@ class NumberFormat:
 
 ENGLISH = NumberFormat()
 MAX_GROUPED = 1000  # digits; Python itself reads no number with more than 4,300
-_COMMA_DECIMAL = (
-    "ast az be bg ca cs da de el es et eu fi fr fy gl hr hu hy id is it ka kk ky lt lv mk nb nds nl nn no oc pl pt ro ru"
-)
-_COMMA_DECIMAL += " sk sl sq sr sv tr uk uz vi"
-_SPACE_THOUSANDS = set("be bg cs et fi fr hu hy kk ky lt lv nb nn no oc pl ru sk sq sv uk uz ka".split())  # noqa: SIM905
-_FOUR_DIGITS_TOGETHER = {"es", "pt", "pl", "bg", "hu", "it", "lv"}  # CLDR: minimumGroupingDigits = 2 ("1000", but "10.000")
+# Wikis whose units and numbers are not as `formatnum` writes them: theirs group four digits, or keep Western marks.
+_GROUPS_FOUR = {"ru", "uk"}
+_WESTERN_MARKS = {"ar"}
 _WESTERN_DIGITS = {"hi", "bh", "ar"}  # wikis that have switched their own off ($wgTranslateNumerals)
 _NUMBER = re.compile(r"([-+−]?)(\d*)(\.\d*)?(?:[eE]([-+−]?\d{1,3}))?")
 _INTEGER = re.compile(r"-?\d{1,9}")
@@ -36,14 +33,16 @@ SUPERSCRIPTS = str.maketrans("0123456789+-−()n", "⁰¹²³⁴⁵⁶⁷⁸⁹�
 
 
 def number_format(language: str) -> NumberFormat:
-    """How numbers look in a language. Source: Unicode CLDR (marks, minimumGroupingDigits)."""
+    """How numbers look in a language's templates: as MediaWiki's `formatnum` writes them, but for the digits.
+
+    >>> number_format("it"), number_format("de").thousands, number_format("no").decimal
+    (NumberFormat(thousands=' ', decimal=',', min_digits=4), '.', ',')
+    """
     base = language.split("-")[0]
-    if base == "fa":
-        return NumberFormat("٬", "٫")
-    if base not in _COMMA_DECIMAL.split():
-        return NumberFormat()
-    thousands = " " if base in _SPACE_THOUSANDS else "."
-    return NumberFormat(thousands, ",", 5 if base in _FOUR_DIGITS_TOGETHER else 4)
+    if base in _WESTERN_MARKS:
+        return ENGLISH
+    thousands, decimal, _, _, least = _marks(language)
+    return NumberFormat(thousands, decimal, 4 if base in _GROUPS_FOUR else 3 + least)
 
 
 def parse_number(text: str, style: NumberFormat = ENGLISH) -> float | None:

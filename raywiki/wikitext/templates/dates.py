@@ -16,7 +16,7 @@ _DAY_FIRST = frozenset(("fr", "es", "pt", "it", "ru", "be", "pl", "ca"))
 _YEAR = re.compile(r"-?\d{1,4}")
 _TIME = re.compile(r"(?:[01]?\d|2[0-3]):[0-5]\d")
 _ISO = re.compile(r"\d{4}-?\d\d-?\d\d")
-_SUFFIX = re.compile(r"(?:er|º|ª|\.|年|月|日|년|월|일)$")
+_SUFFIX = re.compile(r"(?<=\d)(?:er|º|ª|\.)$|[年月日년월일]$")
 
 
 @dataclass(frozen=True)
@@ -212,17 +212,13 @@ def marriage(t: Template) -> str | None:
     "oldstyledatenodate",
 )
 def old_style(t: Template) -> str | None:
-    """`{{OldStyleDate|February 2|1905|January 20}}` → February 2 [O.S. January 20] 1905."""
+    """`{{OldStyleDate|February 2|1905|January 20}}` → February 2 [O.S. January 20] 1905; Ukrainian
+    `{{OldStyleDate|7|11|1917|25|10}}` → 7 листопада [25 жовтня за ст. ст.] 1917."""
     args = t.positional()
-    if len(args) >= 3 and t.language in ("uk", "ru") and re.fullmatch(r"\d{1,2}", args[0]):
-        old = f"{args[3]} {args[1]}" if len(args) > 3 and args[3].isdecimal() else args[3] if len(args) > 3 else ""
-        mark = {"uk": "за ст. ст.", "ru": "по ст. ст."}[t.language]
-        return " ".join(
-            filter(
-                None,
-                (args[0], args[1], f"&#91;{old} {mark}&#93;" if old else "", args[2]),
-            )
-        )
+    if len(args) >= 3 and t.language == "uk" and re.fullmatch(r"\d{1,2}", args[0]):
+        day, month, year, old_day, old_month = [*args, "", ""][:5]
+        old = format_date("", old_month or month, old_day, "uk") if old_day.isdecimal() else old_day
+        return f"{format_date('', month, day, 'uk')}{f' &#91;{old} за ст. ст.&#93;' if old else ''} {year}"
     if len(args) < 2:
         return args[0] if args else None
     old = f" &#91;O.S. {args[2]}&#93;" if len(args) > 2 and args[2] else ""

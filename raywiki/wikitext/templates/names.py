@@ -112,12 +112,12 @@ def country_code(t: Template) -> str | None:
 
     A year behind the code chooses the flag: `{{USA1912}}`.
     """
-    if t[1] == "#":
-        return ""
-    if t[1] and t.language == "de":
-        return t[1]
     code = t.name.strip().rstrip("0123456789")
-    return country_name(code, t.language) if code in country_codes() else None
+    if code not in country_codes():
+        return None
+    if t.language == "de" and t[1]:
+        return t[1] if t[1] != "#" else ""
+    return country_name(code, t.language)
 
 
 @template("named country")
