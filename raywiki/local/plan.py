@@ -25,6 +25,7 @@ from raywiki.local.download import Mirrors, as_committed, find, notes_of, number
 from raywiki.local.plan_advice import Learner, Source, advice
 from raywiki.local.plan_run import is_recipe, last_half_fall, named_run, run_to_ask, runs_of, speed_at, speed_of
 from raywiki.local.plan_steps import SMALL_IDS, PartCost, Place, Step, cumulative, part_cost, step_row
+from raywiki.local.wanted import committed_dates
 from raywiki.manifest import is_dump, wiki_of
 from raywiki.ratios import Ratio, find_ratios
 from raywiki.summary import WIDTH, as_html, plural, sentences, table
@@ -187,10 +188,9 @@ def _only_wiki(tables: Tables | None) -> str:
 
 
 def _date_of(tables: Tables | None, wiki: str) -> str | None:
-    """The date of the dump that the corpus's newest part of a wiki is from: numbers of parts belong to a date."""
-    parts = [part for part, manifest in tables["articles"].items() if wiki_of(manifest) == wiki] if tables else []
-    dates = [match[1] for part in parts if (match := re.match(rf"{re.escape(wiki)}-(\d{{8}})(?:-|$)", part))]
-    return max(dates, default=None)
+    """The date of the newest dump that the corpus has parts of: numbers of parts belong to a date."""
+    dates = committed_dates(wiki, tables["articles"]) if tables else []
+    return dates[-1] if dates else None
 
 
 def _config(
@@ -316,7 +316,7 @@ def _notes(tables: Tables | None, listing: Listing, ratios: Mapping[str, Ratio],
     if listing.layout == "content" and not ratios["articles"].here:
         notes.append("a content export holds the pages of all namespaces, of which articles are a part: expect fewer of all")
     older = _date_of(tables, listing.wiki)
-    if older is not None and older != listing.date.replace("-", ""):
+    if older is not None and older.replace("-", "") != listing.date.replace("-", ""):
         notes.append(
             f"the corpus has parts of the dump of {older}, these are of {listing.date}: extract refuses a part with pages that "
             f"are there, so name that dump (--date {older}), or a new corpus"

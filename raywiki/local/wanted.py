@@ -71,7 +71,7 @@ def wanted_parts(
     wiki, numbers = wiki_and_numbers(asked)
     committed = tables["articles"]
     _, _, place = target(FOLDER if to is None else to)
-    found, _ = find(wiki, date or committed_date(wiki, committed), mirrors)
+    found, _ = find(wiki, date or _committed_date(wiki, committed), mirrors)
     chosen = found.listing.chosen(numbers)
     there = [part.part for part in chosen if _is_done(part, tables, language, overwrite)]
     lacking = sized([part for part in chosen if part.part not in there], found.mirror)
@@ -98,23 +98,20 @@ def wiki_and_numbers(asked: str) -> tuple[str, list[int]]:
     return wiki, part_numbers(numbers)
 
 
-def committed_date(wiki: str, committed: Mapping[str, Manifest]) -> str | None:
-    """The date of the dump that a corpus's parts of a wiki are of, as the names of their files have it; None without any.
-
-    Raises:
-        ValueError: they are of several dumps, so that a number alone names no part.
-    """
+def committed_dates(wiki: str, committed: Mapping[str, Manifest]) -> list[str]:
+    """The dates of the dumps that a corpus's parts of a wiki are of, as the names of their files have them; oldest first."""
     pattern = re.compile(rf"{wiki}-(\d{{8}}|\d{{4}}-\d\d-\d\d)(?!\d)")
-    found = {
-        match[1]
-        for each in committed.values()
-        if (match := pattern.match(each.source.get("name", "")) or pattern.match(each.part))
-    }
+    names = ((each.source.get("name", ""), each.part) for each in committed.values())
+    found = {match[1] for file, part in names if (match := pattern.match(file) or pattern.match(part))}
+    return sorted(found, key=lambda date: date.replace("-", ""))
+
+
+def _committed_date(wiki: str, committed: Mapping[str, Manifest]) -> str | None:
+    """The date of those parts; None without any. Raises ValueError when there are several: a number alone names no part."""
+    found = committed_dates(wiki, committed)
     if len(found) > 1:
-        raise ValueError(
-            f"this corpus has parts of {wiki} of {' and '.join(sorted(found))}: say by date of which dump to add some"
-        )
-    return found.pop() if found else None
+        raise ValueError(f"this corpus has parts of {wiki} of {' and '.join(found)}: say by date of which dump to add some")
+    return found[0] if found else None
 
 
 def _is_done(part: DumpPart, tables: Tables, language: str | None, overwrite: bool) -> bool:
