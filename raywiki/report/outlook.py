@@ -104,7 +104,7 @@ def waiting_dumps(tables: Tables, folder: str) -> list[dict[str, Any]]:
     rows = []
     for info in sorted(fs.ls(root, detail=True), key=lambda each: each["name"]):
         name = info["name"].rstrip("/").rpartition("/")[2]
-        if info["type"] == "file" and ".xml" in name and not name.startswith(".") and info["size"] not in committed:
+        if info["type"] != "directory" and ".xml" in name and not name.startswith(".") and info["size"] not in committed:
             state = "not whole: download it again" if name.endswith(PARTIAL) else "not in the corpus"
             rows.append({"dump": name, "bytes": info["size"], "state": state})
     return rows

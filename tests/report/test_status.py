@@ -145,6 +145,7 @@ def test_the_token_cache(corpus, tmp_path):
 def test_dumps_that_wait_are_told_when_their_folder_is(corpus, little, tmp_path):
     folder = shutil.copytree(little / "dumps", tmp_path / "dumps")
     third = max(folder.iterdir())
+    third.symlink_to(third.rename(tmp_path / "elsewhere"))  # a folder of links is as good
     (folder / "viwiki-20260101-pages-articles4.xml-p400p499.bz2.partial").write_bytes(b"some")
     (folder / ".download.lock").touch()
     (folder / "viwiki-20260101-md5sums.txt").touch()
