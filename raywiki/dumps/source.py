@@ -169,8 +169,12 @@ def _asked_wait(error: BaseException) -> float:
 
 
 def _describe(error: BaseException) -> str:
+    """A status, or what failed in a few words: an error of requests' repeats the whole address and wraps the reason twice."""
     status = _status(error)
-    return f"{type(error).__name__} {error}".strip() if status is None else f"HTTP status {status}"
+    if status is not None:
+        return f"HTTP status {status}"
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return f"{type(error).__name__} {error}".strip() if reason is None else str(reason).partition(": ")[2] or str(reason)
 
 
 class SourceFile(io.RawIOBase):

@@ -245,3 +245,14 @@ def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path) -> None:
     path.write_bytes(XML[: len(XML) // 3])
     with pytest.raises(DamagedDump, match="shorter"):
         read_checked(ranges)
+
+
+def test_a_server_that_is_not_there_is_told_in_few_words(monkeypatch):
+    requests = pytest.importorskip("requests")
+    monkeypatch.setattr(source, "RETRIES", 0)
+    with pytest.raises(ConnectionError) as told:
+        source.retry(lambda: requests.get("http://127.0.0.1:9/list"), "http://127.0.0.1:9/list")
+    assert re.fullmatch(
+        r"cannot read http://127\.0\.0\.1:9/list after 1 attempts: Failed to establish a new connection: .*refused",
+        str(told.value),
+    )
