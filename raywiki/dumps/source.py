@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,7 +109,7 @@ def retry(call: Callable[[], T], path: str, wait: Callable[[float], None] = time
             seconds = _asked_wait(fault)
             if attempt == RETRIES or not _is_passing(fault) or seconds > LONGEST_WAIT:
                 asks = f", and the server asks to come back in {seconds:,.0f} seconds" if seconds > LONGEST_WAIT else ""
-                what = f"cannot read {path} after {attempt + 1} attempts: {_describe(fault)}{asks}"
+                what = f"cannot read {path} after {attempt + 1} attempt{'s' * (attempt > 0)}: {_describe(fault)}{asks}"
                 raise ConnectionError(what) from error
         wait(max(seconds, FIRST_WAIT * 2**attempt * random.uniform(0.75, 1.25)))
     raise AssertionError("unreachable")
@@ -144,8 +145,21 @@ def _is_passing(error: BaseException) -> bool:
     status = _status(error)
     if status is not None and status >= 400:
         return status in (408, 429) or status >= 500
+    if _is_unknown_name(error):
+        return False
     network = ("aiohttp", "botocore", "asyncio", "requests", "urllib3")
     return isinstance(error, OSError | TimeoutError | EOFError) or type(error).__module__.split(".")[0] in network
+
+
+def _is_unknown_name(error: BaseException) -> bool:
+    """Whether the server's name is said to exist nowhere: it is mistyped, or there is no network at all."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, socket.gaierror):
+            return inner.errno == socket.EAI_NONAME  # not EAI_AGAIN: whom to ask did not answer
+        wrapped = getattr(inner, "os_error", None) or getattr(inner.args[0] if inner.args else None, "reason", None)
+        inner = wrapped or inner.__cause__ or inner.__context__
+    return False
 
 
 def _status(error: BaseException) -> int | None:

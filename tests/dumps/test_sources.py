@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -247,12 +248,29 @@ def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path) -> None:
         read_checked(ranges)
 
 
+def test_a_name_that_nobody_knows_is_asked_for_once():
+    requests, asked = pytest.importorskip("requests"), []
+
+    def ask(number: int) -> None:
+        asked.append(number)
+        try:
+            raise socket.gaierror(number, "Name or service not known")
+        except socket.gaierror as error:
+            raise requests.ConnectionError("no connection") from error
+
+    with pytest.raises(ConnectionError, match="cannot read http://nowhere/list after 1 attempt: "):
+        source.retry(lambda: ask(socket.EAI_NONAME), "http://nowhere/list", lambda _: pytest.fail("waits"))
+    with pytest.raises(ConnectionError, match="after 7 attempts"):
+        source.retry(lambda: ask(socket.EAI_AGAIN), "http://nowhere/list", lambda _: None)
+    assert asked == [socket.EAI_NONAME] + [socket.EAI_AGAIN] * 7
+
+
 def test_a_server_that_is_not_there_is_told_in_few_words(monkeypatch):
     requests = pytest.importorskip("requests")
     monkeypatch.setattr(source, "RETRIES", 0)
     with pytest.raises(ConnectionError) as told:
         source.retry(lambda: requests.get("http://127.0.0.1:9/list"), "http://127.0.0.1:9/list")
     assert re.fullmatch(
-        r"cannot read http://127\.0\.0\.1:9/list after 1 attempts: Failed to establish a new connection: .*refused",
+        r"cannot read http://127\.0\.0\.1:9/list after 1 attempt: Failed to establish a new connection: .*refused",
         str(told.value),
     )
