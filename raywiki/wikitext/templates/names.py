@@ -98,8 +98,8 @@ def section_link(t: Template) -> str | None:
           "flagioccountry", "flagioc", "flagiocmedalist", "flagiocathlete", "team flag", "nft", "cr", "cricket", "ru",
           "fbw", "nwt", "flaglink", "flagname", "flagpersonal", "прапорець+", "flagmedalist")  # fmt: skip
 def flag(t: Template) -> str | None:
-    """A country by name or code, as the wiki's language calls it."""
-    value = t.first("name", 1) if t.positional() or t["name"] else t.name.strip()
+    """A country by name or code, as the wiki's language calls it; `{{flagg|usfc|Norway}}` says before it how to show it."""
+    value = t.first("name", 2 if t.key == "flagg" else 1) if t.positional() or t["name"] else t.name.strip()
     if "athlete" in t.key or "medalist" in t.key:
         country = country_name(t[2], t.language)
         return f"{t[1]} ({country})" if country else t[1] or None
