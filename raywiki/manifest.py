@@ -94,9 +94,8 @@ class Manifest:
     digests of the parts this one was made from, by their folder (`articles/part=…`); `counts` must add up (`SUMS`); `notes`
     is for people and reports (gaps of a damaged dump …) and decides nothing; its `file`, if there is one, names the file beside
     the manifest that holds what is long (dropped templates, examples …), as a shard is named, and its `templates` the file
-    with the templates of a wiki that came with its own. `seconds` are those of work
-    on this part alone: its tasks' seconds added up, so two tasks at once count twice; waiting for other parts does not count, nor
-    what a worker loads once.
+    with the templates of a wiki that came with its own. `seconds` are those of work on this part alone: its tasks' seconds
+    added up, so two tasks at once count twice; waiting for other parts does not count, nor what a worker loads once.
     """
 
     table: str
