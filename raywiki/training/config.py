@@ -11,9 +11,10 @@ PAD_VOCAB_TO = 128  # matrix products are faster when the vocabulary is a multip
 class Pieces:
     """What the recipe "modern" can be made of, each piece a switch; off, it is as in "classic" (`modern.py` explains each).
 
-    On are those that pay at the sizes that were measured, or cost neither loss nor memory there and are said to keep larger
-    models stable (benchmarks/recipes.md). A run records its recipe as a word, `modern` or such as `modern,no_rope,softcap`: see
-    `find_pieces`. So from the first release on these defaults stay as they are; a better set gets a name of its own.
+    On are those that pay at the sizes that were measured, or cost neither loss nor memory there and keep larger ones stable, as
+    their papers say (benchmarks/recipes.md). `value_embed` pays, and takes memory: a table of all ids for every other layer.
+    A run records its recipe as a word, `modern` or such as `modern,no_rope,softcap`: see `find_pieces`. So from the first
+    release on these defaults stay as they are; a better set gets a name of its own.
     """
 
     rope: bool = True
@@ -23,7 +24,7 @@ class Pieces:
     zero_init: bool = True
     untied: bool = True
     embed_skip: bool = True
-    value_embed: bool = False
+    value_embed: bool = True
     softcap: bool = False
     muon: bool = True
 
