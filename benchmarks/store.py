@@ -36,14 +36,16 @@ from verbs_at_once import run_at_once
 import raywiki as rw
 from raywiki.corpus import Corpus, Manifest, Shard
 from raywiki.files import store_error
+from raywiki.manifest import tokens_table
+from raywiki.ratios import CURATION
 from raywiki.training.runs import require_run
 from raywiki.training.stored import run_folder
 
 RunAtOnce = Callable[[Sequence[str], int, Mapping[str, str]], list[tuple[int, str]]]
 MADE = {
     "extract": ["articles"],
-    "curate": ["signatures", "bands", "pairs", "decisions"],
-    "tokenize": ["tokens/encoding=vocabulary"],
+    "curate": CURATION,
+    "tokenize": [tokens_table("vocabulary")],
 }
 PARTS, SHARDS = 50, 100  # parts of the corpus that is looked at, and shards of each
 

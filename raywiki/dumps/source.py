@@ -157,8 +157,7 @@ def _is_unknown_name(error: BaseException) -> bool:
     while inner is not None:
         if isinstance(inner, socket.gaierror):
             return inner.errno == socket.EAI_NONAME  # not EAI_AGAIN: whom to ask did not answer
-        wrapped = getattr(inner, "os_error", None) or getattr(inner.args[0] if inner.args else None, "reason", None)
-        inner = wrapped or inner.__cause__ or inner.__context__
+        inner = getattr(inner, "os_error", None) or _reason(inner) or inner.__cause__ or inner.__context__
     return False
 
 
@@ -187,8 +186,13 @@ def _describe(error: BaseException) -> str:
     status = _status(error)
     if status is not None:
         return f"HTTP status {status}"
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    reason = _reason(error)
     return f"{type(error).__name__} {error}".strip() if reason is None else str(reason).partition(": ")[2] or str(reason)
+
+
+def _reason(error: BaseException) -> BaseException | None:
+    """The error of urllib3's that one of requests' wraps, after all retries; None in others."""
+    return getattr(error.args[0] if error.args else None, "reason", None)
 
 
 class SourceFile(io.RawIOBase):

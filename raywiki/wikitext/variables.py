@@ -22,13 +22,13 @@ _TIMES = {
     "isoyear": "o",
 }  # fmt: skip
 # At the time of the last edit, which a dump tells, and no other is known.
-_TIMES_OF = frozenset(which + name for which in ("current", "local", "revision") for name in _TIMES)
+_MOMENTS = {which + name: code for which in ("current", "local", "revision") for name, code in _TIMES.items()}
 _TITLES = (
     "pagename", "fullpagename", "basepagename", "rootpagename", "subpagename", "subjectpagename", "articlepagename",
     "talkpagename", "namespace", "namespacenumber", "subjectspace", "articlespace", "talkspace",
 )  # fmt: skip
 PAGE_NAMES = frozenset(_TITLES) | {f"{name}e" for name in _TITLES}
-VARIABLES = PAGE_NAMES | _TIMES_OF | {"directionmark", "contentlanguage"}
+VARIABLES = PAGE_NAMES | _MOMENTS.keys() | {"directionmark", "contentlanguage"}
 _NAMESPACES = {"file": 6, "category": 14, "template": 10}
 
 
@@ -53,8 +53,7 @@ def _variables(language: str) -> dict[str, str]:
 
 def variable(name: str, page: Page) -> str | None:
     """The value of a variable, by its English name in lower case."""
-    if name in _TIMES_OF:
-        code = _TIMES[name.removeprefix("current").removeprefix("local").removeprefix("revision")]
+    if code := _MOMENTS.get(name):
         shown = format_time(code, page.now, page.site.language)
         return shown.lstrip("0") if code == "W" else shown
     if name == "directionmark":

@@ -203,6 +203,9 @@ def marriage(t: Template) -> str | None:
     return f"{t[1]} (m. {years})" if t[1] and years else t[1] or None
 
 
+_OLD_STYLE = {"uk": "за ст. ст.", "ru": "по ст. ст."}
+
+
 @template(
     "oldstyledate",
     "oldstyle date",
@@ -215,10 +218,11 @@ def old_style(t: Template) -> str | None:
     """`{{OldStyleDate|February 2|1905|January 20}}` → February 2 [O.S. January 20] 1905; Ukrainian
     `{{OldStyleDate|7|11|1917|25|10}}` → 7 листопада [25 жовтня за ст. ст.] 1917."""
     args = t.positional()
-    if len(args) >= 3 and t.language == "uk" and re.fullmatch(r"\d{1,2}", args[0]):
+    if len(args) >= 3 and t.language in _OLD_STYLE and re.fullmatch(r"\d{1,2}", args[0]):
         day, month, year, old_day, old_month = [*args, "", ""][:5]
-        old = format_date("", old_month or month, old_day, "uk") if old_day.isdecimal() else old_day
-        return f"{format_date('', month, day, 'uk')}{f' &#91;{old} за ст. ст.&#93;' if old else ''} {year}"
+        old = format_date("", old_month or month, old_day, t.language) if old_day.isdecimal() else old_day
+        new = format_date("", month, day, t.language)
+        return " ".join(filter(None, (new, f"&#91;{old} {_OLD_STYLE[t.language]}&#93;" if old else "", year)))
     if len(args) < 2:
         return args[0] if args else None
     old = f" &#91;O.S. {args[2]}&#93;" if len(args) > 2 and args[2] else ""
