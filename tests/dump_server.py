@@ -117,9 +117,9 @@ class Handler(BaseHTTPRequestHandler):
         self._head(206 if span else 200, {"Content-Length": str(len(data) - start), **headers})
         end = (start + len(data)) // 2 if fault in ("drop", "stall") else len(data)
         for at in range(start, end, PIECE):
-            self.wfile.write(data[at : min(at + PIECE, end)])
-            with self.server.lock:
+            with self.server.lock:  # before it is sent: who has it may look at once
                 self.server.sent[path] = self.server.sent.get(path, 0) + min(at + PIECE, end) - at
+            self.wfile.write(data[at : min(at + PIECE, end)])
         if fault == "stall":
             self.wfile.flush()
             self.server.is_over.wait(60)
