@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -29,6 +31,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 import raywiki as rw
+from raywiki.dumps import DumpRange, read_range, split_dump
 from raywiki.engine import cluster
 from raywiki.summary import plural
 
@@ -41,9 +44,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--verb", choices=["extract", "read_dump"], default="extract")
     parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)  # of one run, in a process of its own
+    parser.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)  # of one run: by processes without Ray
     args = parser.parse_args()
     if args.cores:
-        print(json.dumps(seconds_of(args.verb, args.dump, args.cores)))
+        seconds = seconds_by_processes(args.dump, args.cores) if args.plain else seconds_of(args.verb, args.dump, args.cores)
+        print(json.dumps(seconds))
     elif args.dump:
         compare_cores(args.dump, args.runs, args.verb)
     else:
@@ -100,34 +105,79 @@ def waits(naps: list[tuple[float, float, int]]) -> list[float]:
 
 
 def compare_cores(dump: str, runs: int, verb: str) -> None:
-    walls: dict[int, list[float]] = {1: [], 2: []}
+    ways = {verb: ["--verb", verb]}
+    if verb == "read_dump":
+        ways["plain processes"] = ["--plain"]
+    walls: dict[tuple[str, int], list[float]] = defaultdict(list)
+    shares: dict[tuple[str, int], list[float]] = defaultdict(list)
     for number in range(runs):
-        for cores, times in walls.items():
-            command = [sys.executable, __file__, dump, "--verb", verb, "--cores", str(cores)]
-            wall = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
-            print(f"run {number + 1}, {plural(cores, 'core')}: {wall:6.1f} s", flush=True)
-            times.append(wall)
-    one, two = (statistics.median(times) for times in walls.values())
-    print(f"two cores are {one / two:.2f} times as fast as one")
+        for way, options in ways.items():
+            for cores in (1, 2):
+                command = [sys.executable, __file__, dump, *options, "--cores", str(cores)]
+                wall, cpu = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout.splitlines()[-1])
+                share = cpu / (cores * wall)
+                told = f", workers compute for {share:.1%} of it" if cpu else ""
+                print(f"run {number + 1}, {way}, {plural(cores, 'core')}: {wall:6.1f} s{told}", flush=True)
+                walls[way, cores].append(wall)
+                shares[way, cores].append(share)
+    for way in ways:
+        one, two = (statistics.median(walls[way, cores]) for cores in (1, 2))
+        print(f"{way}: two cores are {one / two:.2f} times as fast as one (medians of {plural(runs, 'run')})", end="")
+        one, two = (statistics.median(shares[way, cores]) for cores in (1, 2))
+        print(f", {2 * two / one:.2f} times by the time in which workers compute" if one else "")
 
 
-def seconds_of(verb: str, dump: str, cores: int) -> float:
-    """Wall seconds of a verb once Ray is up and its workers have started."""
+def seconds_of(verb: str, dump: str, cores: int) -> tuple[float, float]:
+    """Wall seconds of a verb once Ray is up and its workers have started, and CPU seconds of its workers if known, else 0."""
     start(cores)
-    list(cluster.run(nap, [(number, 0.5) for number in range(4 * cores)]))
+    before = last_of_each(seen for _, seen in cluster.run(nap_and_clock, [(number, 0.5) for number in range(4 * cores)]))
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         if verb == "extract":
             rw.extract(f"{folder}/corpus", dump)
-        else:
-            counted = rw.read_dump(dump).map_batches(count_characters, batch_format="pyarrow")
-            counted.context.enable_progress_bars = counted.context.print_on_execution_start = False
-            print(f"{sum(row['characters'] for row in counted.iter_rows()):,} characters")
-        return time.monotonic() - began
+            return time.monotonic() - began, 0
+        counted = rw.read_dump(dump).map_batches(count_characters, batch_format="pyarrow")
+        counted.context.enable_progress_bars = counted.context.print_on_execution_start = False
+        rows = list(counted.iter_rows())
+        wall = time.monotonic() - began
+    print(f"{sum(row['characters'] for row in rows):,} characters")
+    after = last_of_each((row["worker"], row["cpu"]) for row in rows)
+    return wall, sum(cpu - before.get(worker, 0) for worker, cpu in after.items())
+
+
+def seconds_by_processes(dump: str, processes: int) -> tuple[float, float]:
+    """Wall seconds in which plain processes read a dump's ranges, once they have started, and their CPU seconds."""
+    ranges = split_dump(dump)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        before = last_of_each(pool.map(nap_and_clock, [(number, 0.5) for number in range(4 * processes)], chunksize=1))
+        began = time.monotonic()
+        rows = [row for each in pool.map(count_range, ranges, chunksize=1) for row in each]
+        wall = time.monotonic() - began
+    print(f"{sum(row['characters'] for row in rows):,} characters")
+    after = last_of_each((row["worker"], row["cpu"]) for row in rows)
+    return wall, sum(cpu - before.get(worker, 0) for worker, cpu in after.items())
+
+
+def last_of_each(clocks: Iterable[tuple[int, float]]) -> dict[int, float]:
+    """The last CPU seconds of each worker, which only grow."""
+    last: dict[int, float] = {}
+    for worker, cpu in clocks:
+        last[worker] = max(cpu, last.get(worker, 0))
+    return last
+
+
+def nap_and_clock(item: tuple[int, float]) -> tuple[int, float]:
+    nap(item)
+    return os.getpid(), time.process_time()
+
+
+def count_range(dump_range: DumpRange) -> list[dict[str, Any]]:
+    return [row for pages in read_range(dump_range) for row in count_characters(pages).to_pylist()]
 
 
 def count_characters(pages: pa.Table) -> pa.Table:
-    return pa.table({"characters": [pc.sum(pc.utf8_length(pages["text"])).as_py() or 0]})
+    characters = pc.sum(pc.utf8_length(pages["text"])).as_py() or 0
+    return pa.table({"characters": [characters], "worker": [os.getpid()], "cpu": [time.process_time()]})
 
 
 if __name__ == "__main__":

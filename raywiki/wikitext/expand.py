@@ -11,7 +11,7 @@ from raywiki.wikitext.guess import guess
 from raywiki.wikitext.lookup import renderers
 from raywiki.wikitext.page import PIPE, Page, Template, holds
 from raywiki.wikitext.tags import NOTHING
-from raywiki.wikitext.tidy import GONE, trace
+from raywiki.wikitext.tidy import GONE, fills_line, trace
 from raywiki.wikitext.transclude import transclude
 
 # Single braces may stand inside; the possessive quantifiers keep a search that fails from trying again.
@@ -58,15 +58,19 @@ def expand(text: str, page: Page) -> str:
         except Exception:  # whatever it is: one template must not cost a page
             _count(page.failed, head, match, page)
             value = None
-        if value is None and bar and not understood:
-            value = guess(rest, match.string, match.start(), match.end())
-            if value is not None:
-                _count(page.guessed, head, match, page)
+        if value:
+            return value
+        text, (start, end) = match.string, match.span()
+        alone = fills_line(text, start, end)
         if value is None:
+            guessed = guess(rest, text, start, end) if bar and not understood and not alone else None
+            if guessed is not None:
+                _count(page.guessed, head, match, page)
+                return guessed
             if not bar and _SET.search(head):
                 return page.keep(match[0])
             _count(dropped, head, match, page)
-        return value or trace(match.string, *match.span())
+        return "" if alone else trace(text, start, end)
 
     limit = len(text) + MAX_GROWTH
     for _ in range(MAX_DEPTH):

@@ -11,6 +11,7 @@ import unicodedata
 from functools import lru_cache
 
 from raywiki.wikitext.page import parse_arguments
+from raywiki.wikitext.tidy import LINE_MARKS
 
 _LONGEST = 600  # characters of the arguments
 _REACH = 80  # characters around a call that tell where it stands
@@ -18,7 +19,6 @@ _NO_PROSE = re.compile(
     r"//|www\.|\w/\w+/\w|\.[A-Za-z]\w{1,3}$|[{}<>=#|_@\x02]|\n|^[:\W\d]*$|\.\d|^\w*\d\w*$|^(?:[ivxlc]+|\d+em)$"
 )
 _ONE_UNNAMED = re.compile(r"(?:[^|=]*+=[^|]*+\|)*+[^|=]*+(?:\|[^|=]*+=[^|]*+)*+")  # of all arguments
-_LINE_START = " *#:;'"  # marks of lists and quotes
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _OTHER_CALLS = re.compile(r"\{\{[^{}]*\}\}|\x02\d+\x03|[\x01\x06\x08]|</?\w[^<>]*>")
 _GLUED = re.compile(r"[\w.,;:!?%)\]\"'”»’。、，．）」』؟،।]$")
@@ -30,6 +30,8 @@ _SENTENCE_END = re.compile(r"[.。！？!?]\s*(?:$|(?=\s))")
 def guess(rest: str, text: str, start: int, end: int) -> str | None:
     """The one unnamed argument of a call (`text[start:end]`) inside a sentence, when it reads like prose; else None.
 
+    The call does not fill its line.
+
     >>> text = "Die {{Kursivschrift|große Stadt}} am Fluss"
     >>> guess("große Stadt", text, 4, 33), guess("Foto.jpg", text, 4, 33), guess("12", text, 4, 33)
     ('große Stadt', None, None)
@@ -38,8 +40,6 @@ def guess(rest: str, text: str, start: int, end: int) -> str | None:
         return None  # most of the rest: infoboxes and citations
     following = text[end : end + 2]
     line = text.rfind("\n", max(start - _REACH, 0), start) + 1 or max(start - _REACH, 0)
-    if following[:1] in ("", "\n") and not text[line:start].strip(_LINE_START):
-        return None  # a line or list item for itself
     if following == "}}" or text[start - 1 : start] in ("|", "=", "}", ">"):
         return None
     if not _ONE_UNNAMED.fullmatch(rest) and "[[" not in rest and not _may_be_numbered(rest):
@@ -51,7 +51,7 @@ def guess(rest: str, text: str, start: int, end: int) -> str | None:
     before, behind = text[line:start], text[end : end + _REACH].partition("\n")[0]
     if before.lstrip()[:1] in ("|", "!"):
         return None
-    before, behind = _OTHER_CALLS.sub("", before).lstrip(_LINE_START), _OTHER_CALLS.sub("", behind)
+    before, behind = _OTHER_CALLS.sub("", before).lstrip(LINE_MARKS), _OTHER_CALLS.sub("", behind)
     around = set(map(_script, {*before, *behind}))
     own = [script for script in map(_script, value) if script]
     if not own or sum(script in around for script in own) * 2 <= len(own):

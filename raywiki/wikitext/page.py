@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from raywiki.wikitext.bundled import normalise
@@ -81,10 +82,13 @@ class CleanText:
 def cleaned(text: str, wikitext: str, page: Page, error: str | None = None) -> CleanText:
     """The text with what was found on the page."""
     dropped, failed, guessed = (dict(counts.most_common()) for counts in (page.dropped, page.failed, page.guessed))
-    is_disambiguation = (
-        page.disambiguates or not words("disambiguation").isdisjoint(map(normalise, dropped)) or "__DISAMBIG__" in wikitext
-    )
+    is_disambiguation = page.disambiguates or any(map(_marks_disambiguation, dropped)) or "__DISAMBIG__" in wikitext
     return CleanText(text, page.categories, dropped, is_disambiguation, error, failed, guessed)
+
+
+@lru_cache(maxsize=10_000)
+def _marks_disambiguation(template: str) -> bool:
+    return normalise(template) in words("disambiguation")
 
 
 class Template:

@@ -39,16 +39,25 @@ _HARMLESS = re.compile(
 )
 _RUN = re.compile(rf"{GONE}(?: *+{GONE})++")
 _LOOK = 24  # characters beside a trace that tell whether a line or bracket begins or ends there
+LINE_MARKS = " *#:;'"  # of lists, and the quotes that open bold and italics
 _FILLERS = " \t\n\xa0\u3000,;:·/…–—-、，；：・\x06" + GONE  # what may stand in a bracket that is empty
 _TO_CLOSING = re.compile(rf"{GONE}[{re.escape(_FILLERS)}]{{0,{_LOOK}}}+([)）])")
 _LIST_START = re.compile(r"(?:^|\n)[*#:;]+ *\Z")
 _LEADING_JOINT = re.compile(rf"(?:[{_JOINTS}.](?![{_JOINTS}.])|[–—-]++(?! ++\d)) ++")
-_COMMA_AFTER_BLANK = re.compile(r" ,(?<=\w ,)(?![\d,])")
 _BLANKS = re.compile(r"  ++")
+_COMMA_AFTER_BLANK = re.compile(r" ,(?<=\w ,)(?![\d,])")
 _MAX_NESTED = 8  # brackets around one trace
 _MIDDLE = "\x07"  # stands for what is far from any trace
 _MARGIN = 100  # characters beside a trace that may matter
 _TAIL = 1024  # characters that are looked at before a trace, so that a page is not copied for each
+
+
+def fills_line(text: str, start: int, end: int) -> bool:
+    """Whether beside `text[start:end]` its line has nothing but marks of a list: what goes there leaves nothing to mend."""
+    if text[end : end + 1] not in ("", "\n"):
+        return False
+    before = text[max(start - _LOOK, 0) : start].rpartition("\n")[2]
+    return not before or not before.strip(LINE_MARKS)
 
 
 def trace(text: str, start: int, end: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from raywiki.wikitext.numbers import NumberFormat, format_number, parse_number, superscript
 
@@ -25,8 +25,7 @@ _RANGE_IN_VALUE = re.compile(r"(-?[\d.,]+)\s*(–|-|xx|x|×|\*| to | and | by )\
 _FRACTION = re.compile(r"([-−+]?)(?:(\d+)\s*[-+ ]\s*)?(\d+)\s*(?://?|⁄)\s*(\d+)")
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     number: float
     digits: str  # as written, without sign and marks: its precision counts
     shown: str

@@ -32,6 +32,7 @@ _JOINS = {
 }  # fmt: skip
 _WITHOUT_BLANKS = ("zh", "ja")  # 10公里（6.2英里）
 _OWN_DIGITS = ("bn", "fa")  # wikis whose Module:Convert writes all numbers in the wiki's digits
+_PRECISION, _SHORT_PRECISION = re.compile(r"[-−]?\d+"), re.compile(r"-?\d{1,2}")
 _ONLY_OUTPUT = {"output only", "out", "output number only", "number", "unit2", "only"}
 
 
@@ -95,14 +96,14 @@ def _parse(t: Template) -> _Conversion | None:
         position += 2
     rest = [*args[position : position + 2], "", ""]
     output, precision = rest[0], rest[1]
-    if re.fullmatch(r"[-−]?\d+", output):
+    if _PRECISION.fullmatch(output):
         output, precision = "", output
     options = {key: value for key, value in t.args.items() if not key.isdecimal()}
     if t.key in ("cvt", "cv"):
         options.setdefault("abbr", "on")
     outputs = _output_codes(output, units, values)
     digits = precision.replace("−", "-")
-    shown = int(digits) if re.fullmatch(r"-?\d{1,2}", digits) else None
+    shown = int(digits) if _SHORT_PRECISION.fullmatch(digits) else None
     return _Conversion(values, ranges, units, outputs, shown, options, style, t.language)
 
 
