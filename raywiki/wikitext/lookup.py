@@ -44,7 +44,9 @@ class Renderers(dict[str, "Renderer | None"]):
     def __missing__(self, written: str) -> Renderer | None:
         if len(self) > 100_000:
             self.clear()
-        found = variable_renderer(written, self.language) or self.find(normalise(written))
+        found = self.find(normalise(written))
+        if variable := variable_renderer(written, self.language):
+            found = _unless_it_has_arguments(variable, found)
         code = written.strip()
         if _COUNTRY_CODE.fullmatch(code) and (
             found is None or (code.rstrip("0123456789") in country_codes() and is_builtin(found))
@@ -91,6 +93,11 @@ class Renderers(dict[str, "Renderer | None"]):
         if self.language in _NAMED and name in countries_by_name(self.language):
             return registered("named country")
         return registered("named century") if self.language == "fr" and SHOWS_ITSELF.fullmatch(name) else None
+
+
+def _unless_it_has_arguments(variable: Renderer, template: Renderer | None) -> Renderer:
+    """`{{DAY}}` is a variable, `{{DAY|5}}` a template, as MediaWiki has it: local names of variables are everyday words."""
+    return lambda t: variable(t) if not t.args else template(t) if template else None
 
 
 @cache

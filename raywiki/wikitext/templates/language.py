@@ -56,12 +56,14 @@ def language_label(code: str, language: str) -> str:
     >>> [language_label("fr", language) for language in ("en", "ru", "zh", "es", "tr", "cs", "ar")]
     ['French: ', 'фр. ', '法語：', 'en francés: ', 'Fransızca: ', 'francouzsky ', 'بالفرنسية: ']
     """
-    name = _ABBREVIATED.get(language, {}).get(code) or language_name(code, language)
+    words = _ABBREVIATED.get(language, {})
+    short = words.get(code) or words.get(code.partition("-")[0])
+    name = short or language_name(code, language)
     if not name:
         return ""
     if language == "ar" and name.startswith("ال"):
         name = f"ب{name}"
-    if language == "uk" and code not in _ABBREVIATED["uk"]:
+    if language == "uk" and not short:
         return f"{name}: "
     return _LABELS.get(language, "{}: ").format(name)
 

@@ -51,6 +51,8 @@ def val(t: Template) -> str | None:
     elif t[2] in ("-", "–", "to", "and", "or", "x", "×", "by", "/") and t[3]:
         word = {"-": "–", "–": "–", "x": " × ", "×": " × ", "/": "/"}.get(t[2], f" {t[2]} ")
         text += word + _number(t, t[3])
+    elif t[2] and not any(map(str.isdecimal, t[2])):
+        text += ("" if t[2][0] in "%°′″" else " ") + t[2]  # no uncertainty: Russian {{число|5|км}}
     elif t[2]:
         text += f"±{_number(t, t[2].lstrip('±'))}"
     exponent = t["e"]
@@ -78,6 +80,8 @@ def times_power(t: Template) -> str | None:
     power = t[1].replace("–", "-").replace("−", "-")
     if t.key == "sn" and t[2]:
         return f"{t[1]}×10<sup>{t[2]}</sup>"
+    if re.search(r"[^\W\d_]{2}", power):
+        return t[1]  # a word is no power: Catalan {{e|segle}}
     return f"×10{superscript(power)}" if re.fullmatch(r"[-+]?\d+", power) else f"×10<sup>{t[1]}</sup>" if t[1] else None
 
 

@@ -9,6 +9,7 @@ from raywiki.wikitext.calendar import format_date, months
 from raywiki.wikitext.page import Template
 from raywiki.wikitext.registry import template
 
+_DAY_AND_MONTH = re.compile(r"\d{1,2} [^\W\d_]+")
 _DAY = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{1,4})")
 
 
@@ -55,8 +56,10 @@ def gregorian(year: int, month: int, day: int) -> datetime | None:
 @template("oldstyledate", "старый стиль", language="ru")
 def new_and_old(t: Template) -> str | None:
     """`{{OldStyleDate|13|января|1880|1}}` → 1 [13] января 1880,
-    `{{OldStyleDate|7|11|1917|25|10}}` → 25 октября [7 ноября] 1917."""
+    `{{OldStyleDate|7|11|1917|25|10}}` and `{{OldStyleDate|7 ноября|1917|25 октября}}` → 25 октября [7 ноября] 1917."""
     day, month, year, old_day, old_month = (t.positional() + [""] * 5)[:5]
+    if _DAY_AND_MONTH.fullmatch(day) and month.isdecimal() and _DAY_AND_MONTH.fullmatch(year):
+        return f"{year} &#91;{day}&#93; {month}"
     if not day.isdecimal() or not old_day:
         return " ".join(filter(None, (day, month, year))) or None
     old_day, _, in_day = old_day.partition(" ")  # "25 октября" in one argument
