@@ -105,6 +105,7 @@ def newcomer(tmp_path_factory) -> Iterator[dict[str, str]]:
     (folder / "bin").mkdir()
     (folder / "bin" / "ray").write_text(
         "#!/bin/sh\n"
+        "export RAY_worker_niceness=0\n"  # beside the other tests its workers would wait for minutes
         f'if [ "$1" = start ]; then set -- "$@" --port={port} --dashboard-port={dashboard} --temp-dir={folder}/ray; fi\n'
         f'if [ "$1" = start ]; then set -- "$@" --dashboard-agent-listen-port=0 --num-cpus=2; fi\n'
         f'exec {ray} "$@"\n'
