@@ -121,11 +121,12 @@ def newcomer(tmp_path_factory) -> Iterator[dict[str, str]]:
 
 
 def test_jobs_on_a_cluster_that_a_newcomer_makes(library, newcomer, tmp_path):
-    """Both blocks as they stand, in one shell, with `set -e`; then a job's script, whose last line is for programs."""
+    """Both blocks as they stand, in one shell, with `set -e`; then a job whose log ends with its summary for programs."""
     [part] = (library / "dumps").glob("*articles1*")
     corpus = tmp_path / "corpus"
     names = {"CORPUS": str(corpus), "DUMP": str(part), "VOCABULARY": str(library / "pydoc.json")}
-    again = 'python jobs/curate_articles.py "$CORPUS" --json\n'
+    again = 'ray job submit --submission-id again --working-dir jobs -- python curate_articles.py "$CORPUS" --json >&2\n'
+    again += "ray job logs again | tail -n 1\n"  # as examples/cluster/README.md has it
     script = ["bash", "-euo", "pipefail", "-c", SNIPPETS["cluster"] + SNIPPETS["jobs"] + again]
     done = subprocess.run(script, cwd=ROOT, env={**newcomer, **names}, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr

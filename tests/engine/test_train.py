@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -111,7 +112,7 @@ def test_two_workers_of_ray_learn_what_one_process_learns(corpus, ray_session, c
 
 
 def test_errors_on_a_rank_above_0(corpus, ray_session, tmp_path, capsys, monkeypatch):
-    """Rank 1 of 2 dies, and then finds a mistake: told, and the end with its sentence. What passes: test_memory.py."""
+    """Rank 1 of 2 fails by a fault that passes, dies, and then finds a mistake: told, told, and the end with its sentence."""
     before = {path: path.read_bytes() for path in (corpus / "runs").rglob("*") if path.is_file()}
     moments, ValueOf = str(tmp_path / "moment"), ValueError
 
@@ -123,6 +124,8 @@ def test_errors_on_a_rank_above_0(corpus, ray_session, tmp_path, capsys, monkeyp
         moment = len(list(Path(moments).parent.glob("moment*")))
         Path(f"{moments}{moment}").touch()
         if moment == 0:
+            raise OSError(errno.EIO, "the disk of rank 1 hiccups")
+        if moment == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         raise ValueOf("this is a mistake that rank 1 found")
 
@@ -138,8 +141,9 @@ def test_errors_on_a_rank_above_0(corpus, ray_session, tmp_path, capsys, monkeyp
         fit.fit_segment(work, fit.Placement(2, "cpu", 1))
     assert time.monotonic() - started < 240  # Ray's own time-outs are half an hour
     told = capsys.readouterr().err
+    assert "the disk of rank 1 hiccups (worker 1): went on from the last checkpoint, time 1 of 3" in told
     assert "worker 1 died" in told
-    assert "went on from the last checkpoint, time 1 of 3" in told
+    assert "time 2 of 3" in told
     assert any("in fail" in note for note in caught.value.__notes__)
     after = {path: path.read_bytes() for path in (corpus / "runs").rglob("*") if path.is_file() and path.name != ".lock"}
     assert after == {path: content for path, content in before.items() if path.name != ".lock"}
