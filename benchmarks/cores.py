@@ -7,8 +7,11 @@ Without a part, tasks that only sleep run on two cores by Ray Data as it comes a
 from the first one's start to the last one's end, over that of a perfect schedule, and the median of what lies between two
 tasks of a worker. Sleeping makes it nearly independent of what else the machine does. With a part, `extract`, or a
 pipeline of `read_dump` that counts the characters of the pages, reads it with one core and with two, in turn, each in a Ray of
-its own that is up before; prints the wall seconds of each, and the ratio of their medians. On a machine that
-others use, RAY_worker_niceness=0 keeps tasks from waiting for them.
+its own that is up before; prints the wall seconds of each, and the ratio of their medians. Beside `read_dump` plain processes
+read the same ranges in the same rounds: what two of them gain is what the machine has to give. Where the same work takes twice
+as long from one minute to the next, wall seconds tell little; so the share of the cores' time in which workers compute is
+printed too, and twice that with two cores over that with one. On a machine that others use, RAY_worker_niceness=0 keeps tasks
+from waiting for them.
 """
 
 from __future__ import annotations
@@ -140,9 +143,7 @@ def seconds_of(verb: str, dump: str, cores: int) -> tuple[float, float]:
         counted.context.enable_progress_bars = counted.context.print_on_execution_start = False
         rows = list(counted.iter_rows())
         wall = time.monotonic() - began
-    print(f"{sum(row['characters'] for row in rows):,} characters")
-    after = last_of_each((row["worker"], row["cpu"]) for row in rows)
-    return wall, sum(cpu - before.get(worker, 0) for worker, cpu in after.items())
+    return wall, cpu_since(before, rows)
 
 
 def seconds_by_processes(dump: str, processes: int) -> tuple[float, float]:
@@ -153,9 +154,14 @@ def seconds_by_processes(dump: str, processes: int) -> tuple[float, float]:
         began = time.monotonic()
         rows = [row for each in pool.map(count_range, ranges, chunksize=1) for row in each]
         wall = time.monotonic() - began
+    return wall, cpu_since(before, rows)
+
+
+def cpu_since(before: dict[int, float], rows: list[dict[str, Any]]) -> float:
+    """CPU seconds of the workers that made these rows of `count_characters`; prints what they counted."""
     print(f"{sum(row['characters'] for row in rows):,} characters")
     after = last_of_each((row["worker"], row["cpu"]) for row in rows)
-    return wall, sum(cpu - before.get(worker, 0) for worker, cpu in after.items())
+    return sum(cpu - before.get(worker, 0) for worker, cpu in after.items())
 
 
 def last_of_each(clocks: Iterable[tuple[int, float]]) -> dict[int, float]:

@@ -44,8 +44,8 @@ _FILLERS = " \t\n\xa0\u3000,;:·/…–—-、，；：・\x06" + GONE  # what m
 _TO_CLOSING = re.compile(rf"{GONE}[{re.escape(_FILLERS)}]{{0,{_LOOK}}}+([)）])")
 _LIST_START = re.compile(r"(?:^|\n)[*#:;]+ *\Z")
 _LEADING_JOINT = re.compile(rf"(?:[{_JOINTS}.](?![{_JOINTS}.])|[–—-]++(?! ++\d)) ++")
-_BLANKS = re.compile(r"  ++")
 _COMMA_AFTER_BLANK = re.compile(r" ,(?<=\w ,)(?![\d,])")
+_BLANKS = re.compile(r"  ++")
 _MAX_NESTED = 8  # brackets around one trace
 _MIDDLE = "\x07"  # stands for what is far from any trace
 _MARGIN = 100  # characters beside a trace that may matter
@@ -57,7 +57,7 @@ def fills_line(text: str, start: int, end: int) -> bool:
     if text[end : end + 1] not in ("", "\n"):
         return False
     before = text[max(start - _LOOK, 0) : start].rpartition("\n")[2]
-    return not before or not before.strip(LINE_MARKS)
+    return not before.strip(LINE_MARKS)
 
 
 def trace(text: str, start: int, end: int) -> str:
